@@ -1,0 +1,131 @@
+"""The typed config: every field of a config file, documented once, here. Imports no TensorFlow."""
+
+from typing import Annotated, Literal, Optional
+
+from pydantic import Field
+
+from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, Share, Training
+from modules.settings import settings
+
+
+@settings
+class Splits:
+    train: Share = 0.7
+    """Share of the images that train."""
+    eval: Share = 0.1
+    """Share that is looked at while training: early stopping, learning rate, curves."""
+    test: Share = 0.2
+    """Share that judges the model; it never steers training."""
+
+
+@settings
+class TFRecordKeys:
+    image: str = "image/encoded"
+    """Feature with the encoded image bytes."""
+    label: str = "image/class/text"
+    """Feature with the class name, bytes or an integer."""
+    split: Optional[str] = None
+    """Feature with the split's name, when there is one."""
+    path: Optional[str] = "image/filename"
+    """Feature with a name for reports, when there is one."""
+
+
+@settings
+class Data:
+    source: str
+    """Folder of class folders, folder of split folders with class folders, CSV manifest, or TFRecord files (a pattern)."""
+    format: Literal["auto", "class_folders", "split_folders", "manifest", "tfrecord"] = "auto"
+    """Kind of the source; auto looks at it."""
+    splits: Splits = Splits()
+    """Shares of the splits that the source does not assign, drawn by a hash of each image's content."""
+    tfrecord: TFRecordKeys = TFRecordKeys()
+    """Which features of existing tf.Examples hold what."""
+    max_megapixels: PositiveFloat = 50.0
+    """Images of more than this many million pixels are set aside, before they are decoded."""
+    max_rejected_share: Share = 0.01
+    """The run stops before training when more than this share of the files had to be set aside."""
+    images_per_shard: PositiveInt = 2000
+    """Images in one file of the ingested examples, roughly."""
+
+
+@settings
+class Validation:
+    schema: Optional[str] = None
+    """A schema.pbtxt that you keep; by default one is inferred from the train split on every run."""
+    on_anomaly: Literal["stop", "warn"] = "stop"
+    """Whether anomalies in the data stop the run before training, or are only reported."""
+    max_drift: NonNegativeFloat = 0.2
+    """Largest distance (L-infinity for class shares, Jensen-Shannon for numbers) from the data of the serving model."""
+
+
+@settings
+class Threshold:
+    at_least: Optional[float] = None
+    """Lower bound of the metric on the test split."""
+    at_most: Optional[float] = None
+    """Upper bound of the metric on the test split."""
+    change_at_least: Optional[float] = None
+    """Smallest allowed difference, candidate minus serving model; negative allows a loss. For metrics where more is better."""
+    change_at_most: Optional[float] = None
+    """Largest allowed difference, candidate minus serving model. For metrics where less is better."""
+
+
+MetricName = Literal[
+    "accuracy", "balanced_accuracy", "top_k_accuracy", "cross_entropy", "auc", "calibration_error"
+]
+
+
+@settings
+class Evaluation:
+    top_k: Annotated[int, Field(ge=2)] = 3
+    """k of top-k accuracy."""
+    slices: tuple[str, ...] = ()
+    """Scalars to slice by beside the class: width, height, channels, byte_size, mean_brightness, image_format."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    """Confidence level of every interval."""
+    thresholds: dict[MetricName, Threshold] = Field(
+        default_factory=lambda: {"accuracy": Threshold(change_at_least=-0.01)}
+    )
+    """What the candidate must reach to be blessed, by metric."""
+
+
+@settings
+class InfraCheck:
+    images: PositiveInt = 16
+    """Images of the test split that the exported model must answer in a clean process."""
+    tolerance: PositiveFloat = 1e-3
+    """Largest allowed difference of a probability between the exported model and the Trainer's."""
+    max_latency_ms: PositiveFloat = 1000.0
+    """Budget of the median time to answer one image, in milliseconds."""
+    max_memory_mb: PositiveFloat = 4000.0
+    """Budget of the serving process' peak resident memory, in megabytes."""
+
+
+@settings
+class Push:
+    destination: Optional[str] = None
+    """Folder of numbered model versions, as TensorFlow Serving watches it; by default OUTPUT/serving."""
+
+
+@settings
+class Config:
+    name: str
+    """Name of the pipeline: letters, digits, - and _."""
+    output: str
+    """Folder for everything that a run writes."""
+    data: Data
+    """Where the images are and how they are split."""
+    validation: Validation = Validation()
+    """What the data must look like."""
+    model: Model = Model()
+    """Backbone, weights, image size and head."""
+    training: Training = Training()
+    """The recipe and how it is run."""
+    evaluation: Evaluation = Evaluation()
+    """Metrics, slices and thresholds on the test split."""
+    infra_check: InfraCheck = InfraCheck()
+    """What the exported model must do before it may serve."""
+    push: Push = Push()
+    """Where blessed models go."""
+    beam_args: tuple[str, ...] = ()
+    """Arguments for Beam in the data steps, such as --direct_num_workers=4 or --runner=FlinkRunner."""
