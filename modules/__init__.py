@@ -1,1 +1,1 @@
-"""What runs inside Transform and Trainer: tensors, models, recipes. Imports nothing from the other packages."""
+"""What runs inside Transform and Trainer: tensors, models, recipes. Imports no other package of ours."""

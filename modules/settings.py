@@ -1,4 +1,4 @@
-"""How a settings dataclass is declared: frozen, strict about keys, documented by the text below each field."""
+"""How a settings dataclass is declared: frozen, strict about keys, documented below each field."""
 
 import functools
 
