@@ -1,0 +1,88 @@
+"""TFX's BeamDagRunner with a line on the console for each step."""
+
+import dataclasses
+import logging
+import time
+from pathlib import Path
+
+from rich.console import Console
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.beam import beam_dag_runner
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """The step at which a run ended, and the error it ended with."""
+
+    step: str
+    error: BaseException
+
+
+class _Progress:
+    """Counts the steps of one run and remembers how each ended. There is one run at a time in a process."""
+
+    def __init__(self, console: Console, steps: list[str]) -> None:
+        self.console = console
+        self.steps = steps
+        self.failure: Failure | None = None
+        self.step_was_cached = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Notices the launcher's message about a cached step, the only place where TFX tells it."""
+        if str(record.msg).startswith("A cached execution"):
+            self.step_was_cached = True
+        return True
+
+    def finish(self, step: str, seconds: float) -> None:
+        position = f"{self.steps.index(step) + 1:>2}/{len(self.steps)}"
+        took = "cached" if self.step_was_cached else f"{seconds:.1f} s"
+        self.console.print(f"{position}  {step:<20} {took:>10}", highlight=False)
+
+
+_progress: _Progress | None = None  # a DoFn is pickled by Beam, so what it reports to cannot be its attribute
+
+
+class _ReportedNode(beam_dag_runner.PipelineNodeAsDoFn):
+    """Runs one step of the pipeline and reports how it went."""
+
+    def _run_node(self) -> None:
+        started = time.monotonic()
+        _progress.step_was_cached = False
+        with _progress.console.status(self._node_id):
+            try:
+                super()._run_node()
+            except Exception as error:
+                # Beam rewrites the message on the way out; keep the error as it was raised.
+                _progress.failure = Failure(self._node_id, error)
+                raise
+        _progress.finish(self._node_id, time.monotonic() - started)
+
+
+class _Runner(beam_dag_runner.BeamDagRunner):
+    _PIPELINE_NODE_DO_FN_CLS = _ReportedNode
+
+
+def sqlite_metadata(path: Path):
+    """Returns the connection config of a metadata store in one SQLite file."""
+    return metadata.sqlite_metadata_connection_config(str(path))
+
+
+def run(pipeline: tfx_pipeline.Pipeline, console: Console) -> Failure | None:
+    """Runs the pipeline to its end or to its first failing step, which is returned.
+
+    Raises:
+      Exception: what went wrong outside of any step.
+    """
+    global _progress
+    _progress = _Progress(console, [component.id for component in pipeline.components])
+    launcher_log = logging.getLogger("absl")
+    launcher_log.addFilter(_progress.filter)
+    try:
+        _Runner().run(pipeline)
+    except Exception:
+        if not _progress.failure:
+            raise
+    finally:
+        launcher_log.removeFilter(_progress.filter)
+    return _progress.failure

@@ -1,0 +1,60 @@
+"""What a person sees while a run goes on; everything else goes to the log file."""
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+
+class _ProductLines(logging.Handler):
+    """Shows what our own code has to say, indented below the step that says it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+        self.addFilter(logging.Filter("headstart"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        self._console.print(f"      {record.getMessage()}", style=style, markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def quiet_console(log_file: Path) -> Iterator[Console]:
+    """Sends stdout, stderr and all logging of this process to a file; yields a console that a person sees.
+
+    TensorFlow, Beam and gRPC write to the file descriptors directly, from C++ too, so those are
+    what is redirected. Loggers below "headstart" reach both the file and the console.
+    """
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    handlers, level = logging.root.handlers[:], logging.root.level
+    with open(saved[0], "w", encoding="utf-8", closefd=False) as screen, open(log_file, "ab", 0) as log:
+        console = Console(file=screen, soft_wrap=True)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        to_file = logging.FileHandler(log_file, encoding="utf-8")
+        to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.root.handlers = [to_file, _ProductLines(console)]
+        logging.root.setLevel(logging.INFO)
+        logging.captureWarnings(True)
+        warnings.simplefilter("default")
+        try:
+            yield console
+        finally:
+            logging.captureWarnings(False)
+            logging.root.handlers, logging.root.level = handlers, level
+            to_file.close()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            for descriptor in saved:
+                os.close(descriptor)

@@ -1,0 +1,185 @@
+"""The DAG, in one function that reads from top to bottom. Runners and compilers only differ outside of it."""
+
+import dataclasses
+
+from tfx.components import ExampleValidator, ImportSchemaGen, StatisticsGen, Trainer, Transform
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.proto import trainer_pb2
+
+from components.baseline.component import Baseline
+from components.data_check.component import DataCheck
+from components.evaluator.component import Evaluator
+from components.image_example_gen.component import ImageExampleGen
+from components.infra_check.component import InfraCheck
+from components.pusher.component import Pusher
+from components.report.component import Report
+from components.schema_gen.component import SchemaGen
+from components.schema_gen.statistics import statistics_options
+from modules.recipe import Head
+from pipeline.config import Config
+from pipeline.settings_json import as_dict, as_json
+from pipeline.source_hash import file_hash, source_hash
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What a run finds around it: it decides, beside the config, which steps the cache may serve."""
+
+    source_fingerprint: str  # of the images: see components.image_example_gen.sources.fingerprint
+    serving_state: str  # of the push destination: see components.serving_versions
+    run_id: str  # unique to the run: the push is never taken from the cache
+
+
+def create_components(config: Config, surroundings: Surroundings) -> list:
+    """Returns the steps of the pipeline, in order, wired to each other.
+
+    Args:
+      config: a complete config, paths absolute, the recipe as a list of stages.
+      surroundings: what the run finds around it.
+    """
+    example_gen = ImageExampleGen(
+        source=config.data.source,
+        format=config.data.format,
+        splits=as_json(config.data.splits),
+        tfrecord_keys=as_json(config.data.tfrecord),
+        max_megapixels=config.data.max_megapixels,
+        images_per_shard=config.data.images_per_shard,
+        source_fingerprint=surroundings.source_fingerprint,
+        source_hash=source_hash("components/image_example_gen", "modules/features.py"),
+    )
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(examples=examples, stats_options=statistics_options())
+    statistics = statistics_gen.outputs["statistics"]
+    if config.validation.schema:
+        schema_gen = ImportSchemaGen(schema_file=config.validation.schema)
+    else:
+        schema_gen = SchemaGen(statistics=statistics, source_hash=source_hash("components/schema_gen"))
+    schema = schema_gen.outputs["schema"]
+    example_validator = ExampleValidator(statistics=statistics, schema=schema)
+    data_check = DataCheck(
+        ingest_report=example_gen.outputs["ingest_report"],
+        statistics=statistics,
+        schema=schema,
+        anomalies=example_validator.outputs["anomalies"],
+        max_rejected_share=config.data.max_rejected_share,
+        on_anomaly=config.validation.on_anomaly,
+        max_drift=config.validation.max_drift,
+        push_destination=config.push.destination,
+        serving_state=surroundings.serving_state,
+        source_hash=source_hash("components/data_check"),
+    )
+    transform = Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="modules.preprocessing.preprocessing_fn",
+        materialize=False,
+        disable_statistics=True,  # they would read the pixels, as input and as output
+        custom_config=transform_config(config),
+    )
+    transform.add_upstream_node(data_check)
+    trainer = Trainer(
+        run_fn="modules.trainer.run_fn",
+        examples=examples,
+        schema=schema,
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config=trainer_config(config),
+    )
+    model = trainer.outputs["model"]
+    baseline = Baseline(
+        model=model,
+        push_destination=config.push.destination,
+        serving_state=surroundings.serving_state,
+        source_hash=source_hash("components/baseline", "components/serving_versions.py"),
+    )
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline.outputs["baseline_model"],
+        schema=schema,
+        evaluation=as_json(config.evaluation),
+        source_hash=source_hash("components/evaluator", "modules/features.py"),
+    )
+    infra_check = InfraCheck(
+        model=model,
+        model_run=trainer.outputs["model_run"],
+        examples=examples,
+        infra_check=as_json(config.infra_check),
+        source_hash=source_hash("components/infra_check"),
+    )
+    pusher = Pusher(
+        model=model,
+        blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra_check.outputs["blessing"],
+        statistics=statistics,
+        push_destination=config.push.destination,
+        run_id=surroundings.run_id,
+        source_hash=source_hash("components/pusher", "components/serving_versions.py"),
+    )
+    report = Report(
+        ingest_report=example_gen.outputs["ingest_report"],
+        data_verdict=data_check.outputs["data_verdict"],
+        statistics=statistics,
+        examples=examples,
+        model_run=trainer.outputs["model_run"],
+        baseline_model=baseline.outputs["baseline_model"],
+        evaluation=evaluator.outputs["evaluation"],
+        blessing=evaluator.outputs["blessing"],
+        predictions=evaluator.outputs["predictions"],
+        infra_blessing=infra_check.outputs["blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        config=as_json(config),
+        source_hash=source_hash("components/report"),
+    )
+    return [
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        example_validator,
+        data_check,
+        transform,
+        trainer,
+        baseline,
+        evaluator,
+        infra_check,
+        pusher,
+        report,
+    ]
+
+
+def create_pipeline(
+    config: Config, surroundings: Surroundings, root: str, metadata_connection_config=None
+) -> tfx_pipeline.Pipeline:
+    """Returns the pipeline over `create_components`, with the given root for its artifacts."""
+    return tfx_pipeline.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=root,
+        components=create_components(config, surroundings),
+        enable_cache=True,
+        metadata_connection_config=metadata_connection_config,
+        beam_pipeline_args=list(config.beam_args),
+    )
+
+
+def transform_config(config: Config) -> dict:
+    """Returns what `modules.preprocessing.preprocessing_fn` is told, plain enough for JSON.
+
+    Head and weights are left out: the preprocessing does not depend on them, and a changed head
+    must not run Transform again.
+    """
+    model = as_dict(dataclasses.replace(config.model, head=Head(), weights="none"))
+    return {"model": model, "source_hash": source_hash("modules")}
+
+
+def trainer_config(config: Config) -> dict:
+    """Returns what `modules.trainer.run_fn` is told, plain enough for JSON."""
+    files = [config.model.backbone_file, config.model.weights]
+    return {
+        "model": as_dict(config.model),
+        "training": as_dict(config.training),
+        "training_dir": f"{config.output}/training",
+        "tensorboard_dir": f"{config.output}/tensorboard",
+        "file_hashes": {file: file_hash(file) for file in files if file and file not in ("imagenet", "none")},
+        "source_hash": source_hash("modules"),
+    }

@@ -1,0 +1,169 @@
+"""Runs the DAG on this machine with Beam's DAG runner, and says what came out of it."""
+
+import contextlib
+import enum
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from components import serving_versions
+from components.image_example_gen import sources
+from pipeline import __version__, run_state
+from pipeline.config import Config
+from pipeline.console import quiet_console
+from pipeline.settings_json import as_json
+from pipeline.source_hash import source_hash
+
+
+class ExitCode(enum.IntEnum):
+    PUSHED = 0
+    UNEXPECTED = 1
+    BAD_INPUT = 2
+    NOT_BLESSED = 3
+    DATA_REFUSED = 4
+    INTERRUPTED = 130
+
+
+def run(config: Config) -> ExitCode:
+    """Runs the pipeline; returns how it ended. Prints progress, then the verdict and where things lie.
+
+    Args:
+      config: a complete, checked config with absolute paths.
+
+    Raises:
+      run_state.OutputInUse: when another run uses the output folder.
+    """
+    output = Path(config.output)
+    with run_state.exclusive(output):
+        run_id = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+        log_file = output / "logs" / f"{run_id}.log"
+        source_fingerprint = sources.fingerprint(config.data.source, config.data.format)
+        state = run_state.read_state(output)
+        if (
+            state.get("fingerprint") == fingerprint(config, source_fingerprint)
+            and (output / "report.html").exists()
+        ):
+            print_summary(Console(soft_wrap=True), state["summary"], output, unchanged=True)
+            return ExitCode(state["exit_code"])
+        try:
+            with quiet_console(log_file) as console:
+                console.print(
+                    f"Headstart {__version__}: {config.name}. The log is {log_file}", highlight=False
+                )
+                return _run_dag(config, source_fingerprint, run_id, console)
+        except KeyboardInterrupt:
+            print(
+                "\nStopped. What is finished is kept: run the same command again to go on from here.",
+                flush=True,
+            )
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            # Beam's and TensorFlow's threads would keep the process alive until the step ends; every
+            # file that a later run reads is written whole or not at all, so nothing is torn by this.
+            os._exit(ExitCode.INTERRUPTED)
+
+
+def fingerprint(config: Config, source_fingerprint: str) -> str:
+    """Returns a hash of all that a run's result depends on, the serving model included."""
+    parts = [
+        as_json(config),
+        source_fingerprint,
+        source_hash("modules", "components", "pipeline"),
+        serving_versions.state(config.push.destination),
+        json.dumps(run_state.versions()),
+    ]
+    for file in (config.model.backbone_file, config.model.weights, config.validation.schema):
+        if file and os.path.exists(file):
+            stat = os.stat(file)
+            parts.append(f"{file} {stat.st_size} {stat.st_mtime_ns}")
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Console) -> ExitCode:
+    started = time.monotonic()
+    with console.status("loading TensorFlow and TFX"):
+        from pipeline import beam_runner, dag
+    output = Path(config.output)
+    surroundings = dag.Surroundings(
+        source_fingerprint=source_fingerprint,
+        serving_state=serving_versions.state(config.push.destination),
+        run_id=run_id,
+    )
+    pipeline = dag.create_pipeline(
+        config,
+        surroundings,
+        root=str(output / "pipeline"),
+        metadata_connection_config=beam_runner.sqlite_metadata(output / "metadata.sqlite"),
+    )
+    failure = beam_runner.run(pipeline, console)
+    if failure:
+        return _explain(failure, console)
+    summary = publish_report(output)
+    exit_code = ExitCode.PUSHED if summary["blessed"] else ExitCode.NOT_BLESSED
+    run_state.write_state(
+        output,
+        {"fingerprint": fingerprint(config, source_fingerprint), "exit_code": exit_code, "summary": summary},
+    )
+    print_summary(console, summary, output, seconds=time.monotonic() - started)
+    return exit_code
+
+
+def _explain(failure, console: Console) -> ExitCode:
+    from components.errors import RunStopped
+
+    if isinstance(failure.error, RunStopped):
+        console.print(
+            f"\n{failure.step} stopped the run: {failure.error}", style="red", markup=False, highlight=False
+        )
+        return ExitCode.DATA_REFUSED
+    logging.error("Step %s failed", failure.step, exc_info=failure.error)
+    console.print(
+        f"\n{failure.step} failed: {type(failure.error).__name__}: {failure.error}\n"
+        "The log has the details. What is finished is kept: the same command goes on from there.",
+        style="red",
+        markup=False,
+        highlight=False,
+    )
+    return ExitCode.UNEXPECTED
+
+
+def publish_report(output: Path) -> dict:
+    """Copies the newest report out of the pipeline's artifacts to the output folder; returns its summary."""
+    newest = max((output / "pipeline" / "Report" / "report").iterdir(), key=lambda folder: int(folder.name))
+    for name in ("report.html", "summary.json"):
+        shutil.copyfile(newest / name, output / f".{name}")
+        (output / f".{name}").replace(output / name)
+    return json.loads((output / "summary.json").read_text(encoding="utf-8"))
+
+
+def print_summary(
+    console: Console, summary: dict, output: Path, unchanged: bool = False, seconds: float = 0.0
+) -> None:
+    """Prints the last lines of a run: verdict, accuracy with its interval, where model and report lie."""
+    accuracy = summary["accuracy"]
+    if unchanged:
+        console.print("Nothing has changed since the last run; its result holds.", highlight=False)
+    verdict = "blessed" if summary["blessed"] else "NOT blessed"
+    console.print(
+        f"\nThe model is {verdict}. Accuracy {accuracy['value']:.1%} "
+        f"({accuracy['low']:.1%} to {accuracy['high']:.1%}, n = {accuracy['n']:,})"
+        + (f", after {seconds:.0f} s" if seconds else ""),
+        style="bold green" if summary["blessed"] else "bold red",
+        highlight=False,
+    )
+    for reason in summary["reasons"]:
+        console.print(f"  {reason}", markup=False, highlight=False)
+    console.print(
+        f"Model   {summary['pushed_path'] or 'nothing pushed; what served before still serves'}",
+        highlight=False,
+    )
+    console.print(f"Report  {output / 'report.html'}", highlight=False)
