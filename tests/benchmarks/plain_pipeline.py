@@ -1,0 +1,142 @@
+"""The plain way as a TFX pipeline: stock components only, transformed examples materialised.
+
+    python -m tests.benchmarks.plain_pipeline FOLDER
+
+reads data/fashion_mnist, writes everything under FOLDER and prints the accuracy on the test images.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    ImportExampleGen,
+    Pusher,
+    SchemaGen,
+    StatisticsGen,
+    Trainer,
+    Transform,
+)
+from tfx.orchestration import metadata, pipeline
+from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2, transform_pb2
+
+MODULE = "tests.benchmarks.plain_module"
+TRAIN_EXAMPLES = 1500
+
+
+def write_examples(source: Path, folder: Path) -> None:
+    """Writes the images of each split as TFRecords of tf.Examples, as the tutorials have them."""
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        files = sorted((source / split).glob("*/*.png"))
+        labels = sorted({file.parent.name for file in files})
+        with tf.io.TFRecordWriter(str(folder / split / "images.tfrecord")) as writer:
+            for file in files:
+                image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[file.read_bytes()]))
+                label = tf.train.Feature(
+                    int64_list=tf.train.Int64List(value=[labels.index(file.parent.name)])
+                )
+                example = tf.train.Example(
+                    features=tf.train.Features(feature={"image": image, "label": label})
+                )
+                writer.write(example.SerializeToString())
+
+
+def create_pipeline(folder: Path) -> pipeline.Pipeline:
+    splits = example_gen_pb2.Input(
+        splits=[
+            example_gen_pb2.Input.Split(name="train", pattern="train/*"),
+            example_gen_pb2.Input.Split(name="eval", pattern="test/*"),
+        ]
+    )
+    example_gen = ImportExampleGen(input_base=str(folder / "examples"), input_config=splits)
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(examples=examples, stats_options=None)
+    schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
+    schema = schema_gen.outputs["schema"]
+    validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema)
+    transform = Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=f"{MODULE}.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+    )
+    trainer = Trainer(
+        run_fn=f"{MODULE}.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        train_args=trainer_pb2.TrainArgs(num_steps=-(-TRAIN_EXAMPLES // 32)),
+        eval_args=trainer_pb2.EvalArgs(),
+    )
+    eval_config = tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(
+                signature_name="serving_default", label_key="label", prediction_key="probabilities"
+            )
+        ],
+        slicing_specs=[tfma.SlicingSpec()],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    tfma.MetricConfig(
+                        class_name="SparseCategoricalAccuracy",
+                        threshold=tfma.MetricThreshold(
+                            value_threshold=tfma.GenericValueThreshold(lower_bound={"value": 0.1})
+                        ),
+                    )
+                ]
+            )
+        ],
+    )
+    evaluator = Evaluator(
+        examples=examples, model=trainer.outputs["model"], eval_config=eval_config, schema=schema
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(folder / "serving"))
+        ),
+    )
+    return pipeline.Pipeline(
+        pipeline_name="plain",
+        pipeline_root=str(folder / "pipeline"),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            validator,
+            transform,
+            trainer,
+            evaluator,
+            pusher,
+        ],
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(
+            str(folder / "metadata.sqlite")
+        ),
+    )
+
+
+def accuracy(folder: Path) -> tuple[float, int]:
+    """Returns accuracy and number of test images as the Evaluator measured them."""
+    (evaluation,) = (folder / "pipeline" / "Evaluator" / "evaluation").iterdir()
+    metrics = tfma.load_eval_result(str(evaluation)).get_metrics_for_all_slices()[()]
+    return metrics["sparse_categorical_accuracy"]["doubleValue"], int(metrics["example_count"]["doubleValue"])
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]).resolve()
+    write_examples(Path("data/fashion_mnist"), folder / "examples")
+    BeamDagRunner().run(create_pipeline(folder))
+    value, count = accuracy(folder)
+    print(json.dumps({"accuracy": value, "images": count}))
+
+
+if __name__ == "__main__":
+    main()

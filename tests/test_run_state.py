@@ -1,0 +1,62 @@
+"""What a run leaves behind for the next one, and the lock on its output folder."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import run_state
+from pipeline.source_hash import file_hash, source_hash
+
+
+def test_state_that_was_written_is_read_back(tmp_path):
+    run_state.write_state(tmp_path, {"exit_code": 3})
+    assert run_state.read_state(tmp_path) == {"exit_code": 3}
+
+
+def test_no_state_and_a_torn_state_both_read_as_nothing(tmp_path):
+    assert run_state.read_state(tmp_path) == {}
+    (tmp_path / run_state.STATE_FILE).write_text('{"exit')
+    assert run_state.read_state(tmp_path) == {}
+
+
+def test_a_second_process_is_told_who_uses_the_output_folder(tmp_path):
+    hold = (
+        "import sys, pathlib; from pipeline import run_state\n"
+        "with run_state.exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(run_state.OutputInUse, match=f"process {holder.pid}"),
+            run_state.exclusive(tmp_path),
+        ):
+            pass
+        holder.kill()
+        holder.wait()
+    with run_state.exclusive(tmp_path):
+        pass  # the lock went with the killed process
+
+
+def test_an_edited_source_file_changes_the_hash(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.source_hash.ROOT", tmp_path)
+    (tmp_path / "modules" / "nested").mkdir(parents=True)
+    file = tmp_path / "modules" / "nested" / "trainer.py"
+    file.write_text("learning_rate = 1")
+    before = source_hash.__wrapped__("modules")
+    (tmp_path / "modules" / "trainer.pyc").write_text("compiled")
+    assert source_hash.__wrapped__("modules") == before
+    file.write_text("learning_rate = 2")
+    assert source_hash.__wrapped__("modules") != before
+
+
+def test_a_misspelt_source_folder_is_an_error():
+    with pytest.raises(FileNotFoundError, match="no_such_folder"):
+        source_hash("no_such_folder")
+
+
+def test_file_hash_is_the_start_of_its_sha256(tmp_path):
+    (tmp_path / "weights").write_bytes(b"abc")
+    assert file_hash(str(tmp_path / "weights")) == "ba7816bf8f01cfea"
