@@ -1,21 +1,59 @@
 """The typed config: every field of a config file, documented once, here. Imports no TensorFlow."""
 
+import re
 from typing import Annotated, Literal, Optional
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, Share, Training
 from modules.settings import settings
 
+MetricName = Literal[
+    "accuracy", "balanced_accuracy", "top_k_accuracy", "cross_entropy", "auc", "calibration_error"
+]
+LESS_IS_BETTER = ("cross_entropy", "calibration_error")
+
+SplitShare = Annotated[float, Field(gt=0.0, lt=1.0)]
+SliceName = Literal["width", "height", "channels", "byte_size", "mean_brightness", "image_format"]
+
+
+def check_name(name: str) -> str:
+    """Returns the text unchanged when it can name a pipeline, in files and in a cluster.
+
+    Raises:
+      ValueError: for anything but letters, digits, - and _, beginning with a letter or digit.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError("use letters, digits, - and _, and begin with a letter or digit")
+    return name
+
+
+def check_beam_argument(argument: str) -> str:
+    """Returns the text unchanged when it can be an argument for Beam.
+
+    Raises:
+      ValueError: when it does not begin with two dashes.
+    """
+    if not argument.startswith("--"):
+        raise ValueError("an argument for Beam begins with two dashes, such as --direct_num_workers=4")
+    return argument
+
 
 @settings
 class Splits:
-    train: Share = 0.7
+    train: SplitShare = 0.7
     """Share of the images that train."""
-    eval: Share = 0.1
+    eval: SplitShare = 0.1
     """Share that is looked at while training: early stopping, learning rate, curves."""
-    test: Share = 0.2
+    test: SplitShare = 0.2
     """Share that judges the model; it never steers training."""
+
+    @model_validator(mode="after")
+    def check_sum(self):
+        total = self.train + self.eval + self.test
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"train, eval and test must add up to 1, not to {total:g}")
+        return self
 
 
 @settings
@@ -69,21 +107,50 @@ class Threshold:
     change_at_most: Optional[float] = None
     """Largest allowed difference, candidate minus serving model. For metrics where less is better."""
 
+    @model_validator(mode="after")
+    def check_bounds(self):
+        if self == Threshold():
+            raise ValueError("give a bound: at_least, at_most, change_at_least or change_at_most")
+        return self
 
-MetricName = Literal[
-    "accuracy", "balanced_accuracy", "top_k_accuracy", "cross_entropy", "auc", "calibration_error"
-]
+
+def check_thresholds(thresholds: dict[MetricName, Threshold]) -> dict[MetricName, Threshold]:
+    """Returns the thresholds unchanged when a good model can reach each of them.
+
+    Raises:
+      ValueError: for a bound on the wrong side (a higher accuracy must never be refused), or one
+        that lies outside the metric's range.
+    """
+    for metric, threshold in thresholds.items():
+        if metric in LESS_IS_BETTER:
+            wrong = {"at_least": "at_most", "change_at_least": "change_at_most"}
+            reason = "less is better"
+        else:
+            wrong = {"at_most": "at_least", "change_at_most": "change_at_least"}
+            reason = "more is better"
+        for bound, right_bound in wrong.items():
+            if getattr(threshold, bound) is not None:
+                raise ValueError(
+                    f"{metric}: {reason}, so {bound} would refuse good models; use {right_bound}"
+                )
+        if metric == "cross_entropy":  # the one metric that has no upper end
+            continue
+        for bound, low in (("at_least", 0), ("at_most", 0), ("change_at_least", -1), ("change_at_most", -1)):
+            value = getattr(threshold, bound)
+            if value is not None and not low <= value <= 1:
+                raise ValueError(f"{metric}: {bound} must lie between {low} and 1 (a share, not percent)")
+    return thresholds
 
 
 @settings
 class Evaluation:
     top_k: Annotated[int, Field(ge=2)] = 3
     """k of top-k accuracy."""
-    slices: tuple[str, ...] = ()
+    slices: tuple[SliceName, ...] = ()
     """Scalars to slice by beside the class: width, height, channels, byte_size, mean_brightness, image_format."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     """Confidence level of every interval."""
-    thresholds: dict[MetricName, Threshold] = Field(
+    thresholds: Annotated[dict[MetricName, Threshold], AfterValidator(check_thresholds)] = Field(
         default_factory=lambda: {"accuracy": Threshold(change_at_least=-0.01)}
     )
     """What the candidate must reach to be blessed, by metric."""
@@ -109,7 +176,7 @@ class Push:
 
 @settings
 class Config:
-    name: str
+    name: Annotated[str, AfterValidator(check_name)]
     """Name of the pipeline: letters, digits, - and _."""
     output: str
     """Folder for everything that a run writes."""
@@ -127,5 +194,5 @@ class Config:
     """What the exported model must do before it may serve."""
     push: Push = Push()
     """Where blessed models go."""
-    beam_args: tuple[str, ...] = ()
+    beam_args: tuple[Annotated[str, AfterValidator(check_beam_argument)], ...] = ()
     """Arguments for Beam in the data steps, such as --direct_num_workers=4 or --runner=FlinkRunner."""
