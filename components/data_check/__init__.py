@@ -1,0 +1,1 @@
+"""Decides before training whether the data may be trained on."""

@@ -1,0 +1,81 @@
+"""DataCheck: between validation and training, the step that may refuse the data."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components import artifacts
+from components.data_check import executor
+
+
+class DataCheckSpec(ComponentSpec):
+    INPUTS = {
+        "ingest_report": ChannelParameter(type=artifacts.IngestReport),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "schema": ChannelParameter(type=standard_artifacts.Schema),
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+    }
+    OUTPUTS = {"data_verdict": ChannelParameter(type=artifacts.DataVerdict)}
+    PARAMETERS = {
+        "max_rejected_share": ExecutionParameter(type=float),
+        "on_anomaly": ExecutionParameter(type=str),
+        "max_drift": ExecutionParameter(type=float),
+        "push_destination": ExecutionParameter(type=str),
+        "serving_state": ExecutionParameter(type=str),
+        "refusal_file": ExecutionParameter(type=str, optional=True),
+        "source_hash": ExecutionParameter(type=str),
+    }
+
+
+class DataCheck(base_component.BaseComponent):
+    """Writes a verdict on the data, and stops the run when it is bad."""
+
+    SPEC_CLASS = DataCheckSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(
+        self,
+        ingest_report: types.BaseChannel,
+        statistics: types.BaseChannel,
+        schema: types.BaseChannel,
+        anomalies: types.BaseChannel,
+        max_rejected_share: float,
+        on_anomaly: str,
+        max_drift: float,
+        push_destination: str,
+        serving_state: str,
+        source_hash: str,
+        refusal_file: str | None = None,
+    ):
+        """Constructs the step.
+
+        Args:
+          ingest_report: which files were set aside.
+          statistics: of all three splits.
+          schema: what the data must look like, inferred or kept by the user.
+          anomalies: what ExampleValidator found.
+          max_rejected_share: share of the files that may be set aside, 0 to 1.
+          on_anomaly: "stop" or "warn".
+          max_drift: largest distance from the data of the serving model, 0 to 1.
+          push_destination: folder of numbered model versions, where the serving model's data is recorded.
+          serving_state: `serving_versions.state(push_destination)`; another state runs the step again.
+          source_hash: hash of the code that the step runs; a change runs it again.
+          refusal_file: copy of the verdict of a run that stops, as TFX deletes what a failed step wrote.
+        """
+        super().__init__(
+            DataCheckSpec(
+                ingest_report=ingest_report,
+                statistics=statistics,
+                schema=schema,
+                anomalies=anomalies,
+                max_rejected_share=float(max_rejected_share),
+                on_anomaly=on_anomaly,
+                max_drift=float(max_drift),
+                push_destination=push_destination,
+                serving_state=serving_state,
+                refusal_file=refusal_file,
+                source_hash=source_hash,
+                data_verdict=types.Channel(type=artifacts.DataVerdict),
+            )
+        )

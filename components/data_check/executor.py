@@ -1,0 +1,135 @@
+"""Collects the findings of all checks, writes the verdict, and stops the run when it has to."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import tensorflow_data_validation as tfdv
+from absl import logging
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
+from tfx.components.statistics_gen import stats_artifact_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components import serving_versions
+from components.data_check import classes, ingest, numbers
+from components.data_check.anomalies import schema_violations
+from components.data_check.findings import Finding, refusal, verdict
+from components.errors import RunStopped
+from components.schema_gen.schema_file import schema_classes
+from components.schema_gen.statistics import class_counts
+from modules import features
+
+VERDICT_FILE = "verdict.json"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Reads ingest report, statistics, schema and anomalies; writes verdict.json.
+
+    Raises:
+      RunStopped: when the data must not be trained on; the verdict is written before.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        findings = ingest.files_set_aside(
+            read_ingest_report(input_dict["ingest_report"]), exec_properties["max_rejected_share"]
+        )
+        statistics_artifact = artifact_utils.get_single_instance(input_dict["statistics"])
+        statistics = {
+            split: stats_artifact_utils.load_statistics(statistics_artifact, split).proto()
+            for split in features.SPLITS
+        }
+        schema_dir = artifact_utils.get_single_uri(input_dict["schema"])
+        schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_dir))
+        findings += findings_in_splits(statistics, schema, read_anomalies(input_dict["anomalies"]))
+        findings += findings_since_serving(
+            statistics[features.TRAIN_SPLIT],
+            exec_properties["push_destination"],
+            exec_properties["max_drift"],
+        )
+        decided = verdict(findings, exec_properties["on_anomaly"])
+        verdict_file = os.path.join(artifact_utils.get_single_uri(output_dict["data_verdict"]), VERDICT_FILE)
+        io_utils.write_string_file(verdict_file, json.dumps(decided, indent=2, ensure_ascii=False))
+        for row in decided["findings"]:
+            logging.warning("Data check: %s: %s: %s", row["severity"], row["feature"], row["reason"])
+        if not decided["ok"]:
+            raise RunStopped(refusal(decided, keep(verdict_file, exec_properties.get("refusal_file"))))
+
+
+def findings_in_splits(
+    statistics: dict[str, statistics_pb2.DatasetFeatureStatisticsList],
+    schema: schema_pb2.Schema,
+    anomalies: dict[str, anomalies_pb2.Anomalies],
+) -> list[Finding]:
+    """Returns what is wrong with the splits in themselves, by the schema."""
+    counts = {split: class_counts(statistics[split]) for split in features.SPLITS}
+    empty = classes.empty_splits(counts)
+    if empty:
+        return empty  # every feature would be reported as dropped as well
+    allowed = schema_classes(schema)
+    findings = classes.unknown_classes(counts, allowed)
+    findings += classes.classes_without_images(counts, allowed)
+    findings += schema_violations(anomalies)
+    for split in features.SPLITS:
+        findings += numbers.medians_outside_limits(statistics[split], schema, split)
+    return findings
+
+
+def findings_since_serving(
+    train: statistics_pb2.DatasetFeatureStatisticsList, push_destination: str, max_drift: float
+) -> list[Finding]:
+    """Returns what changed since the serving model was trained; nothing when its data is not known."""
+    version = serving_versions.serving_version(push_destination)
+    if version is None:
+        return []
+    recorded = serving_versions.versions(push_destination)[version] / serving_versions.TRAINING_STATISTICS
+    if not recorded.is_file():
+        logging.info(
+            "Version %d in %s says nothing about its data: no drift is looked for", version, recorded
+        )
+        return []
+    before = tfdv.load_stats_binary(str(recorded))
+    counts_now, counts_before = class_counts(train), class_counts(before)
+    if not counts_now or not counts_before:
+        return []
+    findings = classes.class_changes(counts_now, counts_before, version)
+    if min(sum(counts_now.values()), sum(counts_before.values())) >= numbers.MIN_IMAGES:
+        findings += classes.class_share_drift(counts_now, counts_before, max_drift, version)
+    return findings + numbers.number_drift(train, before, max_drift, version)
+
+
+def read_ingest_report(artifacts: list[types.Artifact]) -> dict:
+    """Returns the content of the artifact's ingest_report.json."""
+    path = os.path.join(artifact_utils.get_single_uri(artifacts), "ingest_report.json")
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_anomalies(artifacts: list[types.Artifact]) -> dict[str, anomalies_pb2.Anomalies]:
+    """Returns what ExampleValidator wrote, by split."""
+    anomalies = {}
+    for split in artifact_utils.get_single_instance(artifacts).splits:
+        path = os.path.join(artifact_utils.get_split_uri(artifacts, split), ANOMALIES_FILE)
+        anomalies[split] = anomalies_pb2.Anomalies.FromString(io_utils.read_bytes_file(path))
+    return anomalies
+
+
+def keep(verdict_file: str, refusal_file: str | None) -> str:
+    """Copies the verdict to where it outlives the failed step, whose outputs TFX deletes.
+
+    Returns the place, to be named in a message.
+    """
+    if not refusal_file:
+        return "the log"
+    Path(refusal_file).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(verdict_file, refusal_file)
+    return refusal_file

@@ -1,0 +1,1 @@
+"""Infers a schema from the train split, and checks the one that a user keeps."""

@@ -1,0 +1,40 @@
+"""SchemaGen: TFX's own, but aware of what an image example holds."""
+
+from tfx import types
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.schema_gen import executor
+
+
+class SchemaGenSpec(ComponentSpec):
+    INPUTS = {"statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics)}
+    OUTPUTS = {"schema": ChannelParameter(type=standard_artifacts.Schema)}
+    PARAMETERS = {"source_hash": ExecutionParameter(type=str)}
+
+
+class SchemaGen(base_component.BaseComponent):
+    """Infers from the train split what the data must look like: schema.pbtxt, for all later steps.
+
+    TFX's stock SchemaGen knows only the features that have statistics. The pixels have none, yet
+    Transform and Trainer need them in the schema.
+    """
+
+    SPEC_CLASS = SchemaGenSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
+
+    def __init__(self, statistics: types.BaseChannel, source_hash: str):
+        """Constructs the step.
+
+        Args:
+          statistics: of the train split at least, made with `statistics.statistics_options()`.
+          source_hash: hash of the code that the step runs; a change runs it again.
+        """
+        super().__init__(
+            SchemaGenSpec(
+                statistics=statistics,
+                source_hash=source_hash,
+                schema=types.Channel(type=standard_artifacts.Schema),
+            )
+        )

@@ -1,0 +1,30 @@
+"""Writes the schema that the train split's statistics imply."""
+
+import os
+from typing import Any
+
+from tfx import types
+from tfx.components.statistics_gen import stats_artifact_utils
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils
+
+from components.schema_gen.inference import infer_schema
+from modules import features
+
+SCHEMA_FILE = "schema.pbtxt"
+
+
+class Executor(base_executor.BaseExecutor):
+    """Reads the statistics of the train split, writes schema.pbtxt."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
+        train = stats_artifact_utils.load_statistics(statistics, features.TRAIN_SPLIT).proto()
+        schema_dir = artifact_utils.get_single_uri(output_dict["schema"])
+        io_utils.write_pbtxt_file(os.path.join(schema_dir, SCHEMA_FILE), infer_schema(train))

@@ -1,0 +1,92 @@
+"""Is everything in a schema file that the pipeline needs? Imports no TensorFlow."""
+
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+
+from components.schema_gen.limits import read_limits
+from modules import features
+
+_TYPES = {
+    **{name: schema_pb2.BYTES for name in (features.IMAGE_BYTES, features.LABEL, *features.SCALARS)},
+    **{name: schema_pb2.INT for name in features.NUMERIC_SCALARS},
+    features.MEAN_BRIGHTNESS: schema_pb2.FLOAT,
+}
+_WHAT_TO_DO = (
+    "Start from the schema.pbtxt of a run without validation.schema (below OUTPUT/pipeline/SchemaGen/schema) "
+    "and edit that."
+)
+
+
+def check_schema_file(path: str | Path) -> schema_pb2.Schema:
+    """Returns the schema in the file when the pipeline can work with it.
+
+    Raises:
+      FileNotFoundError: when there is no such file.
+      ValueError: when it is no schema, or a feature, its type, its shape or the list of classes is missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"validation.schema: no file {path}. {_WHAT_TO_DO}")
+    try:
+        schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"validation.schema: {path} is not a schema in text format: {error}. {_WHAT_TO_DO}"
+        ) from None
+    faults = _faults(schema)
+    if faults:
+        raise ValueError(f"validation.schema: {path}: {'; '.join(faults)}. {_WHAT_TO_DO}")
+    return schema
+
+
+def _faults(schema: schema_pb2.Schema) -> list[str]:
+    faults = []
+    known = {feature.name: feature for feature in schema.feature}
+    for name, expected in _TYPES.items():
+        if name not in known:
+            faults.append(f"feature {name} is missing")
+            continue
+        feature = known[name]
+        if feature.type != expected:
+            found, wanted = map(schema_pb2.FeatureType.Name, (feature.type, expected))
+            faults.append(f"feature {name} has type {found}, it must be {wanted}")
+        if not _holds_one_value(schema, feature):
+            faults.append(
+                f"feature {name} must have shape {{ dim {{ size: 1 }} }} and presence min_fraction 1"
+            )
+        try:
+            read_limits(feature)
+        except ValueError as error:
+            faults.append(str(error))
+    if features.LABEL in known and len(schema_classes(schema)) < 2:
+        faults.append("the domain of feature label must list the classes, two or more")
+    return faults
+
+
+def _holds_one_value(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> bool:
+    represented = schema.tensor_representation_group[""].tensor_representation
+    if feature.name in represented:
+        shape = represented[feature.name].dense_tensor.shape
+    elif feature.presence.min_fraction == 1:
+        shape = feature.shape
+    else:
+        return False
+    return [dim.size for dim in shape.dim] == [1]
+
+
+def schema_classes(schema: schema_pb2.Schema) -> list[str]:
+    """Returns the class names that the schema allows, in its order; empty when it names none."""
+    for feature in schema.feature:
+        if feature.name != features.LABEL:
+            continue
+        if feature.WhichOneof("domain_info") == "string_domain":
+            return list(feature.string_domain.value)
+        return [
+            value
+            for domain in schema.string_domain
+            if domain.name == feature.domain
+            for value in domain.value
+        ]
+    return []
