@@ -84,12 +84,13 @@ def create_pipeline(folder: Path) -> pipeline.Pipeline:
         metrics_specs=[
             tfma.MetricsSpec(
                 metrics=[
+                    tfma.MetricConfig(class_name="ExampleCount"),
                     tfma.MetricConfig(
                         class_name="SparseCategoricalAccuracy",
                         threshold=tfma.MetricThreshold(
                             value_threshold=tfma.GenericValueThreshold(lower_bound={"value": 0.1})
                         ),
-                    )
+                    ),
                 ]
             )
         ],
