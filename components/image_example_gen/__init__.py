@@ -1,0 +1,5 @@
+"""ImageExampleGen: image files in, tf.Examples out.
+
+Read in this order: sources.py (what is there), headers.py and inspection.py (one image),
+splits.py and decisions.py (where it goes), pipeline.py (all of them, on Beam), report.py.
+"""

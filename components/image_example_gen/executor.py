@@ -1,0 +1,87 @@
+"""The shell around ingest: TFX's dictionaries in, plain functions inside, artifacts out."""
+
+import json
+import logging
+import os
+import shutil
+
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+
+from components.errors import RunStopped
+from components.image_example_gen.listing import Listing
+from components.image_example_gen.pipeline import IngestOptions, ingest, read_events, write_listing
+from components.image_example_gen.report import IngestReport, build_report, write_report
+from components.image_example_gen.sources import list_images
+from components.image_example_gen.tfrecords import RecordKeys
+from modules.features import SPLITS, TRAIN_SPLIT
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Writes the examples of all splits and the ingest report."""
+
+    def Do(self, input_dict, output_dict, exec_properties) -> None:
+        """Ingests the source.
+
+        Raises:
+          ValueError, FileNotFoundError: when the source cannot be used.
+          RunStopped: when what is usable does not make a training set.
+        """
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        report_artifact = artifact_utils.get_single_instance(output_dict["ingest_report"])
+        listing = list_images(exec_properties["source"], exec_properties["format"])
+        keys = RecordKeys(**json.loads(exec_properties["tfrecord_keys"]))
+        options = IngestOptions(
+            root=listing.root,
+            records=keys if listing.format == "tfrecord" else None,
+            shares=json.loads(exec_properties["splits"]),
+            max_megapixels=exec_properties["max_megapixels"],
+            images_per_shard=exec_properties["images_per_shard"],
+            examples_uri=examples.uri,
+            work_folder=os.path.join(self._get_tmp_dir(), "ingest"),
+        )
+        events = self._ingest(listing, options)
+        report = build_report(listing, events)
+        write_report(report, report_artifact.uri)
+        _stop_unless_trainable(report, events)
+        examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        counts = ", ".join(f"{name} {count}" for name, count in report.counts.items())
+        logging.info("Ingest of %s (%s): %s", exec_properties["source"], report.format, counts)
+
+    def _ingest(self, listing: Listing, options: IngestOptions) -> list[dict]:
+        write_listing(listing.files, options)
+        try:
+            with self._make_beam_pipeline() as pipeline:
+                ingest(pipeline, options)
+            return read_events(options)
+        finally:
+            shutil.rmtree(options.work_folder, ignore_errors=True)
+
+
+def _stop_unless_trainable(report: IngestReport, events: list[dict]) -> None:
+    faults = sorted(event["message"] for event in events if event["kind"] == "fault")
+    if faults:
+        raise RunStopped(f"Ingest stopped: {faults[0]}")
+    set_aside = _set_aside_text(report)
+    if not report.counts["ingested"]:
+        raise RunStopped(f"Ingest stopped: no image of {report.source} can be used.{set_aside}")
+    classes = list(report.splits[TRAIN_SPLIT])
+    if len(classes) == 1:
+        raise RunStopped(
+            f"Ingest stopped: the train split of {report.source} has only one class, {classes[0]!r}. A "
+            f"classifier needs at least two.{set_aside}"
+        )
+    for split in SPLITS:
+        if not report.splits[split]:
+            raise RunStopped(
+                f"Ingest stopped: none of the {report.counts['ingested']} images of {report.source} are in "
+                f"the {split} split. Add images, raise data.splits.{split}, or assign images to {split} in "
+                f"the source.{set_aside}"
+            )
+
+
+def _set_aside_text(report: IngestReport) -> str:
+    if not report.set_aside:
+        return ""
+    first = "".join(f"\n  {entry['path']}: {entry['reason']}" for entry in report.set_aside[:5])
+    return f" {len(report.set_aside)} files were set aside, the first:{first}"

@@ -1,0 +1,153 @@
+"""What a source holds before any image is opened: files with label and split, and what was odd.
+
+Imports no TensorFlow: the command line lists sources within a second.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import unicodedata
+from typing import NamedTuple, Optional
+
+from modules.features import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
+
+SPLIT_OF_NAME = {
+    "train": TRAIN_SPLIT,
+    "training": TRAIN_SPLIT,
+    "eval": EVAL_SPLIT,
+    "val": EVAL_SPLIT,
+    "valid": EVAL_SPLIT,
+    "validation": EVAL_SPLIT,
+    "test": TEST_SPLIT,
+    "testing": TEST_SPLIT,
+}
+
+
+class SourceFile(NamedTuple):
+    """One file of a source: an image, or a TFRecord file with many."""
+
+    path: str  # relative to Listing.root, with "/"; absolute only where a manifest says so
+    label: Optional[str]  # class name; None for a TFRecord file, whose records carry it
+    split: Optional[str]  # train, eval or test when the source assigns one
+    byte_size: int
+    modified_ns: int  # time of the last change, nanoseconds since 1970
+
+
+class SetAside(NamedTuple):
+    """A file that is not used, and why; counts towards data.max_rejected_share."""
+
+    path: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """A source as it was found.
+
+    Attributes:
+      root: absolute folder that the paths are relative to.
+      format: class_folders, split_folders, manifest or tfrecord.
+      files: sorted by path.
+      set_aside: files already known to be useless, such as dangling links.
+      findings: sentences for the user about odd things that do not stop a run.
+      ignored: number of hidden files and leftovers of operating systems.
+    """
+
+    root: str
+    format: str
+    files: tuple[SourceFile, ...]
+    set_aside: tuple[SetAside, ...] = ()
+    findings: tuple[str, ...] = ()
+    ignored: int = 0
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Files a class, by class name in alphabetical order; empty for TFRecords."""
+        counts = collections.Counter(file.label for file in self.files if file.label is not None)
+        return dict(sorted(counts.items()))
+
+    @property
+    def split_counts(self) -> dict[Optional[str], int]:
+        """Files a split as the source assigns them; None counts those that are drawn later."""
+        return dict(collections.Counter(file.split for file in self.files))
+
+    def fingerprint(self) -> str:
+        """Returns 64 hexadecimal digits that change when a file is added, removed or changed.
+
+        A change is seen by size and modification time, so that no image has to be read.
+        """
+        digest = hashlib.sha256(self.format.encode())
+        for file in self.files:
+            digest.update(repr(tuple(file)).encode())
+        for rejected in self.set_aside:
+            digest.update(repr(tuple(rejected)).encode())
+        return digest.hexdigest()
+
+
+@dataclasses.dataclass
+class ListingBuilder:
+    """Collects a Listing."""
+
+    root: str
+    format: str
+    files: list[SourceFile] = dataclasses.field(default_factory=list)
+    set_aside: list[SetAside] = dataclasses.field(default_factory=list)
+    findings: list[str] = dataclasses.field(default_factory=list)
+    ignored: int = 0
+
+    def add_file(self, path: str, label: Optional[str], split: Optional[str], stat) -> None:
+        """Adds a file, or sets it aside when its name cannot be written as UTF-8."""
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            self.reject(path, "the name is not valid UTF-8; rename it")
+            return
+        self.files.append(SourceFile(path, label, split, stat.st_size, stat.st_mtime_ns))
+
+    def reject(self, path: str, reason: str) -> None:
+        printable = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        self.set_aside.append(SetAside(printable, reason))
+
+    def build(self) -> Listing:
+        self._find_classes_that_differ_in_case()
+        return Listing(
+            root=self.root,
+            format=self.format,
+            files=tuple(sorted(self.files)),
+            set_aside=tuple(sorted(self.set_aside)),
+            findings=tuple(self.findings),
+            ignored=self.ignored,
+        )
+
+    def _find_classes_that_differ_in_case(self) -> None:
+        spellings = collections.defaultdict(set)
+        for file in self.files:
+            if file.label is not None:
+                spellings[file.label.casefold()].add(file.label)
+        for labels in spellings.values():
+            if len(labels) > 1:
+                self.findings.append(
+                    f"classes {sorted(labels)} differ only in upper and lower case; they stay separate"
+                )
+
+
+def normalise_label(name: str) -> str:
+    """Returns a class name in Unicode's composed form (NFC), without surrounding spaces.
+
+    The same name typed on macOS (decomposed) and on Linux is then the same class.
+
+    Raises:
+      ValueError: for an empty name, or one with control characters: the vocabulary is a file with
+        a class a line.
+    """
+    label = unicodedata.normalize("NFC", name).strip()
+    if not label:
+        raise ValueError(f"class name {name!r} is empty. Give the class a name.")
+    if any(unicodedata.category(character) == "Cc" for character in label):
+        raise ValueError(f"class name {name!r} has a control character. Rename the class.")
+    return label
+
+
+def split_of_name(name: str) -> Optional[str]:
+    """Returns train, eval or test for a name such as Training or val, and None for any other."""
+    return SPLIT_OF_NAME.get(name.strip().lower())

@@ -1,0 +1,131 @@
+"""Reads images out of TFRecord files of tf.Examples that somebody else has made."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Optional
+
+import tensorflow as tf
+
+from components.image_example_gen.headers import Rejected
+from components.image_example_gen.listing import normalise_label, split_of_name
+from components.image_example_gen.locations import Location
+
+# TFRecord framing: 8 bytes length, 4 bytes CRC, the payload, 4 bytes CRC.
+# https://www.tensorflow.org/tutorials/load_data/tfrecord
+BYTES_BEFORE_PAYLOAD, BYTES_AFTER_PAYLOAD = 12, 4
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordKeys:
+    """Names of the features that hold what; the same fields as pipeline.config.TFRecordKeys."""
+
+    image: str
+    label: str
+    split: Optional[str] = None
+    path: Optional[str] = None
+
+
+class DamagedFile(Exception):
+    """A TFRecord file ends early or fails its checksum; the message says where."""
+
+
+def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]:
+    """Yields the payloads of a TFRecord file, each with the place where it can be read again.
+
+    Nobody can seek in a compressed file, so its payloads are copied to a spool file beside the way.
+
+    Args:
+      file: path; gzip-compressed when it ends in .gz.
+      spool_file: path to write when the file is compressed.
+
+    Raises:
+      DamagedFile: when the file is truncated or fails a checksum.
+    """
+    compressed = file.endswith(".gz")
+    records = tf.data.TFRecordDataset(file, compression_type="GZIP" if compressed else "")
+    if compressed:
+        yield from _spool(_read(records, file), spool_file)
+        return
+    offset = BYTES_BEFORE_PAYLOAD
+    for payload in _read(records, file):
+        yield Location(file, offset, len(payload)), payload
+        offset += len(payload) + BYTES_AFTER_PAYLOAD + BYTES_BEFORE_PAYLOAD
+
+
+def _read(records: tf.data.Dataset, file: str) -> Iterator[bytes]:
+    number = 0
+    try:
+        for payload in records.as_numpy_iterator():
+            number += 1
+            yield payload
+    except tf.errors.DataLossError as error:
+        raise DamagedFile(
+            f"{file} is truncated or damaged after {number} records. Make it again, or take it out of "
+            "data.source; a gzip-compressed file must end in .gz."
+        ) from error
+
+
+def _spool(payloads: Iterator[bytes], spool_file: str) -> Iterator[tuple[Location, bytes]]:
+    os.makedirs(os.path.dirname(spool_file), exist_ok=True)
+    with open(spool_file, "wb") as spool:
+        for payload in payloads:
+            location = Location(spool_file, spool.tell(), len(payload))
+            spool.write(payload)
+            yield location, payload
+
+
+def image_of_record(payload: bytes, keys: RecordKeys) -> bytes:
+    """Returns the encoded image in a serialized tf.Example.
+
+    Raises:
+      Rejected: when it is no tf.Example, or has no image under the key.
+    """
+    return _single_bytes(_features(payload), keys.image, "image")
+
+
+def description_of_record(
+    payload: bytes, keys: RecordKeys, default_path: str
+) -> tuple[str, str, Optional[str]]:
+    """Returns path, label and split (None when there is no key for it) of a serialized tf.Example.
+
+    Raises:
+      Rejected: when the label is missing or unfit, or the split unknown.
+    """
+    features = _features(payload)
+    path = default_path
+    if keys.path in features and features[keys.path].bytes_list.value:
+        path = features[keys.path].bytes_list.value[0].decode("utf-8", "backslashreplace")
+    try:
+        label = normalise_label(_label(features, keys.label))
+    except ValueError as error:
+        raise Rejected(str(error)) from error
+    split = None
+    if keys.split is not None:
+        name = _single_bytes(features, keys.split, "split").decode("utf-8", "backslashreplace")
+        split = split_of_name(name)
+        if split is None:
+            raise Rejected(f"split {name!r} is none of train, eval (or val, validation) and test")
+    return path, label, split
+
+
+def _features(payload: bytes) -> dict[str, tf.train.Feature]:
+    try:
+        return dict(tf.train.Example.FromString(payload).features.feature)
+    except Exception as error:  # the class of a DecodeError depends on protobuf's implementation
+        raise Rejected("the record is no tf.Example") from error
+
+
+def _label(features: dict[str, tf.train.Feature], key: str) -> str:
+    if key in features and features[key].int64_list.value:
+        return str(features[key].int64_list.value[0])
+    return _single_bytes(features, key, "label").decode("utf-8")
+
+
+def _single_bytes(features: dict[str, tf.train.Feature], key: str, field: str) -> bytes:
+    values = features[key].bytes_list.value if key in features else ()
+    if not values:
+        raise Rejected(
+            f"the record has no value of {key!r} (data.tfrecord.{field}); it has {sorted(features)[:10]}"
+        )
+    return values[0]
