@@ -4,11 +4,9 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
 from components.schema_gen import limits
+from components.schema_gen.measured import UNMEASURED_FEATURES
 from components.schema_gen.statistics import class_counts, feature_statistics
 from modules import features
-
-# In every example but not in the statistics, see components/schema_gen/statistics.py.
-UNMEASURED_FEATURES = (features.IMAGE_BYTES, features.CONTENT_HASH, features.SOURCE_PATH)
 
 
 def infer_schema(train_statistics: statistics_pb2.DatasetFeatureStatisticsList) -> schema_pb2.Schema:

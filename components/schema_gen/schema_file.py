@@ -6,6 +6,7 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from components.schema_gen.limits import read_limits
+from components.schema_gen.measured import UNMEASURED_FEATURES
 from modules import features
 
 _TYPES = {
@@ -52,7 +53,12 @@ def _faults(schema: schema_pb2.Schema) -> list[str]:
         if feature.type != expected:
             found, wanted = map(schema_pb2.FeatureType.Name, (feature.type, expected))
             faults.append(f"feature {name} has type {found}, it must be {wanted}")
-        if not _holds_one_value(schema, feature):
+        if name in UNMEASURED_FEATURES and not _is_represented(schema, feature):
+            faults.append(
+                f"feature {name} has no statistics, so it must have neither presence nor shape, "
+                "but a dense_tensor of size 1 in tensor_representation_group"
+            )
+        elif name not in UNMEASURED_FEATURES and not _is_present_once(feature):
             faults.append(
                 f"feature {name} must have shape {{ dim {{ size: 1 }} }} and presence min_fraction 1"
             )
@@ -65,15 +71,21 @@ def _faults(schema: schema_pb2.Schema) -> list[str]:
     return faults
 
 
-def _holds_one_value(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> bool:
-    represented = schema.tensor_representation_group[""].tensor_representation
-    if feature.name in represented:
-        shape = represented[feature.name].dense_tensor.shape
-    elif feature.presence.min_fraction == 1:
-        shape = feature.shape
-    else:
+def _is_present_once(feature: schema_pb2.Feature) -> bool:
+    return feature.presence.min_fraction == 1 and [dim.size for dim in feature.shape.dim] == [1]
+
+
+def _is_represented(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> bool:
+    if (
+        feature.HasField("presence")
+        or feature.HasField("shape")
+        or "" not in schema.tensor_representation_group
+    ):
         return False
-    return [dim.size for dim in shape.dim] == [1]
+    represented = schema.tensor_representation_group[""].tensor_representation
+    if feature.name not in represented:
+        return False
+    return [dim.size for dim in represented[feature.name].dense_tensor.shape.dim] == [1]
 
 
 def schema_classes(schema: schema_pb2.Schema) -> list[str]:

@@ -3,11 +3,8 @@
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
+from components.schema_gen.measured import MEASURED_FEATURES
 from modules import features
-
-# Features that have a distribution worth looking at. The pixels are left out, and so are hash and
-# path: they are different for every image, so counting them would only cost time and space.
-MEASURED_FEATURES = (features.LABEL, features.IMAGE_FORMAT, *features.NUMERIC_SCALARS)
 
 # The class counts are read from the rank histogram, which TFDV cuts off at 1,000 values by default.
 MAX_CLASSES = 100_000
