@@ -1,0 +1,431 @@
+"""Listing a source: layouts, odd files and names, manifests, fingerprints. No image is opened here."""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unicodedata
+
+import pytest
+
+from components.image_example_gen.sources import detect_format, fingerprint, list_images
+
+NOBODY = 65534  # user id without rights, on every Linux
+
+
+def write(path, content=b"image"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def class_folders(tmp_path):
+    write(tmp_path / "images" / "cat" / "1.png")
+    write(tmp_path / "images" / "cat" / "2.png")
+    write(tmp_path / "images" / "dog" / "1.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def split_folders(tmp_path):
+    for split in ("train", "test"):
+        for label in ("cat", "dog"):
+            write(tmp_path / "images" / split / label / "1.png")
+    return tmp_path / "images"
+
+
+@contextlib.contextmanager
+def bound_by_permissions():
+    """Root reads everything; this makes a test running as root a user whom permissions bind."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+def rows(listing):
+    return [(file.path, file.label, file.split) for file in listing.files]
+
+
+# Layouts
+
+
+def test_class_folders_label_images_by_folder(class_folders):
+    listing = list_images(str(class_folders))
+    assert listing.format == "class_folders"
+    assert rows(listing) == [
+        ("cat/1.png", "cat", None),
+        ("cat/2.png", "cat", None),
+        ("dog/1.png", "dog", None),
+    ]
+    assert listing.class_counts == {"cat": 2, "dog": 1}
+    assert (listing.set_aside, listing.findings, listing.ignored) == ((), (), 0)
+
+
+def test_folders_inside_a_class_folder_belong_to_the_class(class_folders):
+    write(class_folders / "cat" / "garden" / "summer" / "3.png")
+    assert ("cat/garden/summer/3.png", "cat", None) in rows(list_images(str(class_folders)))
+
+
+def test_split_folders_are_recognised_and_give_the_split(split_folders):
+    listing = list_images(str(split_folders))
+    assert listing.format == "split_folders"
+    assert rows(listing) == [
+        ("test/cat/1.png", "cat", "test"),
+        ("test/dog/1.png", "dog", "test"),
+        ("train/cat/1.png", "cat", "train"),
+        ("train/dog/1.png", "dog", "train"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation", "EVAL"])
+def test_usual_names_of_the_eval_folder_are_understood(split_folders, name):
+    write(split_folders / name / "cat" / "1.png")
+    assert (f"{name}/cat/1.png", "cat", "eval") in rows(list_images(str(split_folders)))
+
+
+def test_two_folders_for_one_split_are_refused(split_folders):
+    write(split_folders / "training" / "cat" / "1.png")
+    with pytest.raises(ValueError, match=r"'train' and 'training' .* both mean the train split"):
+        list_images(str(split_folders))
+
+
+def test_a_split_folder_without_classes_is_refused(split_folders):
+    write(split_folders / "val" / "1.png")
+    with pytest.raises(ValueError, match=r"holds 1 files but no class folders"):
+        list_images(str(split_folders))
+
+
+def test_an_empty_split_folder_is_only_mentioned(split_folders):
+    (split_folders / "val").mkdir()
+    assert list_images(str(split_folders)).findings == ("split folder 'val' is empty",)
+
+
+def test_split_folders_without_train_are_refused(tmp_path):
+    write(tmp_path / "test" / "cat" / "1.png")
+    write(tmp_path / "test" / "dog" / "1.png")
+    with pytest.raises(ValueError, match=r"no images to train on.*\['test'\]"):
+        list_images(str(tmp_path))
+
+
+def test_a_mixture_of_split_and_class_folders_is_refused(split_folders):
+    write(split_folders / "bird" / "1.png")
+    with pytest.raises(
+        ValueError, match=r"mixes split folders \['test', 'train'\] with other folders \['bird'\]"
+    ):
+        list_images(str(split_folders))
+
+
+def test_a_class_may_be_called_train(class_folders):
+    write(class_folders / "train" / "1.png")
+    assert list_images(str(class_folders)).class_counts == {"cat": 2, "dog": 1, "train": 1}
+
+
+def test_a_folder_that_is_no_split_is_refused_when_the_format_says_split_folders(class_folders):
+    with pytest.raises(ValueError, match=r"folder 'cat' .* is no split. Use train, eval"):
+        list_images(str(class_folders), "split_folders")
+
+
+# Sources that cannot be used
+
+
+def test_a_missing_source_is_reported_with_the_allowed_layouts(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing at .*/absent'. Give a folder of class folders"):
+        list_images(str(tmp_path / "absent"))
+
+
+def test_a_source_without_images_is_refused(tmp_path):
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "dog").mkdir()
+    with pytest.raises(ValueError, match=r"no image found"):
+        list_images(str(tmp_path))
+
+
+def test_a_flat_folder_is_refused_and_its_manifest_suggested(tmp_path):
+    write(tmp_path / "1.png")
+    write(tmp_path / "labels.csv")
+    with pytest.raises(ValueError, match=r"holds no folder.*To use labels.csv as a manifest"):
+        list_images(str(tmp_path))
+
+
+def test_a_single_class_is_refused(tmp_path):
+    write(tmp_path / "cat" / "1.png")
+    with pytest.raises(ValueError, match=r"only one class, 'cat'"):
+        list_images(str(tmp_path))
+
+
+def test_a_folder_cannot_be_a_manifest_nor_a_file_a_folder(class_folders):
+    with pytest.raises(ValueError, match=r"is a folder, which cannot be manifest"):
+        list_images(str(class_folders), "manifest")
+    with pytest.raises(ValueError, match=r"is a file, which cannot be class_folders"):
+        list_images(str(class_folders / "cat" / "1.png"), "class_folders")
+    with pytest.raises(ValueError, match=r"neither a .csv manifest nor named as a TFRecord"):
+        detect_format(str(class_folders / "cat" / "1.png"))
+
+
+def test_an_unknown_format_is_refused(class_folders):
+    with pytest.raises(ValueError, match=r"'folders' is unknown. Use auto or one of"):
+        list_images(str(class_folders), "folders")
+
+
+# Odd files and names
+
+
+def test_hidden_files_and_leftovers_of_operating_systems_are_ignored(class_folders):
+    before = rows(list_images(str(class_folders)))
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", "._1.png", ".cache/1.png", "__MACOSX/1.png"):
+        write(class_folders / "cat" / name)
+    write(class_folders / ".git" / "1.png")
+    listing = list_images(str(class_folders))
+    assert rows(listing) == before
+    assert listing.ignored == 7
+
+
+def test_an_image_in_the_root_is_set_aside_and_a_text_only_mentioned(class_folders):
+    write(class_folders / "lost.JPG")
+    write(class_folders / "README.txt")
+    listing = list_images(str(class_folders))
+    assert listing.set_aside == (("lost.JPG", "lies outside the class folders, so it has no label"),)
+    assert listing.findings == ("1 files beside the class folders are not used: ['README.txt']",)
+
+
+def test_a_class_folder_without_images_is_mentioned_and_no_class(class_folders):
+    (class_folders / "bird").mkdir()
+    write(class_folders / "fish" / ".DS_Store")
+    listing = list_images(str(class_folders))
+    assert list(listing.class_counts) == ["cat", "dog"]
+    assert listing.findings == ("class folder 'bird' holds no image", "class folder 'fish' holds no image")
+
+
+def test_links_to_files_and_folders_are_followed(class_folders, tmp_path):
+    write(tmp_path / "elsewhere" / "7.png")
+    (class_folders / "cat" / "more").symlink_to(tmp_path / "elsewhere")
+    (class_folders / "dog" / "7.png").symlink_to(tmp_path / "elsewhere" / "7.png")
+    paths = [path for path, _, _ in rows(list_images(str(class_folders)))]
+    assert {"cat/more/7.png", "dog/7.png"} < set(paths)
+
+
+@pytest.mark.parametrize("target", ["images", "images/cat", "images/cat/inner"])
+def test_a_link_to_a_containing_folder_is_not_followed(class_folders, tmp_path, target):
+    (class_folders / "cat" / "inner").mkdir()
+    before = rows(list_images(str(class_folders)))
+    (class_folders / "cat" / "inner" / "loop").symlink_to(tmp_path / target)
+    listing = list_images(str(class_folders))
+    assert rows(listing) == before
+    assert "'cat/inner/loop' links back to a folder that contains it; it is not followed" in listing.findings
+
+
+def test_broken_links_and_special_files_are_set_aside(class_folders):
+    (class_folders / "cat" / "gone.png").symlink_to(class_folders / "absent.png")
+    (class_folders / "cat" / "self.png").symlink_to(class_folders / "cat" / "self.png")
+    os.mkfifo(class_folders / "dog" / "pipe.png")
+    assert list_images(str(class_folders)).set_aside == (
+        ("cat/gone.png", "is a link to a file that does not exist"),
+        ("cat/self.png", "cannot be read: Too many levels of symbolic links"),
+        ("dog/pipe.png", "is not a regular file"),
+    )
+
+
+def test_a_folder_without_read_permission_is_set_aside():
+    with tempfile.TemporaryDirectory() as source:  # below tmp_path nobody may look
+        write(pathlib.Path(source, "cat", "1.png"))
+        write(pathlib.Path(source, "dog", "1.png"))
+        write(pathlib.Path(source, "dog", "locked", "2.png")).parent.chmod(0)
+        os.chmod(source, 0o755)
+        with bound_by_permissions():
+            listing = list_images(source)
+    assert listing.set_aside == (("dog/locked", "cannot be read: Permission denied"),)
+    assert listing.class_counts == {"cat": 1, "dog": 1}
+
+
+def test_a_name_that_is_not_utf8_is_set_aside_with_a_printable_path(class_folders):
+    write(class_folders / "cat" / os.fsdecode(b"caf\xe9.png"))
+    write(class_folders / os.fsdecode(b"\xff") / "1.png")
+    assert list_images(str(class_folders)).set_aside == (
+        ("\\xff/1.png", "the name is not valid UTF-8; rename it"),
+        ("cat/caf\\xe9.png", "the name is not valid UTF-8; rename it"),
+    )
+
+
+def test_composed_and_decomposed_names_are_the_same_class(class_folders):
+    composed, decomposed = unicodedata.normalize("NFC", "Löwe"), unicodedata.normalize("NFD", "Löwe")
+    write(class_folders / composed / "1.png")
+    write(class_folders / decomposed / "2.png")
+    listing = list_images(str(class_folders))
+    assert listing.class_counts[composed] == 2
+    assert listing.findings == (f"folders {decomposed!r} and {composed!r} are the same class, {composed!r}",)
+    assert all(os.path.exists(os.path.join(listing.root, file.path)) for file in listing.files)
+
+
+def test_classes_that_differ_in_case_stay_separate_and_are_mentioned(class_folders):
+    write(class_folders / "Cat" / "1.png")
+    listing = list_images(str(class_folders))
+    assert list(listing.class_counts) == ["Cat", "cat", "dog"]
+    assert listing.findings == (
+        "classes ['Cat', 'cat'] differ only in upper and lower case; they stay separate",
+    )
+
+
+def test_a_class_name_with_a_line_break_is_refused(class_folders):
+    write(class_folders / "big\ncat" / "1.png")
+    with pytest.raises(ValueError, match=r"class name 'big\\ncat' has a control character"):
+        list_images(str(class_folders))
+
+
+@pytest.mark.parametrize("name", ["🐱 Katze", "猫", "قط", "a, b; 'c'"])
+def test_class_names_in_any_script_are_kept(class_folders, name):
+    write(class_folders / name / "1.png")
+    assert list_images(str(class_folders)).class_counts[name] == 1
+
+
+# Manifests
+
+
+def test_a_manifest_gives_labels_and_splits_relative_to_its_folder(class_folders, tmp_path):
+    manifest = tmp_path / "labels.csv"
+    manifest.write_text(
+        "\ufeffpath, label ,split,photographer\n"
+        "images/cat/1.png,tabby,Training,Ann\n"
+        f"{class_folders / 'dog' / '1.png'},collie,,Ben\n"
+        "\n"
+        'images/../images/cat/2.png,"tabby",test\n',
+        encoding="utf-8",
+    )
+    listing = list_images(str(manifest))
+    assert listing.format == "manifest"
+    assert listing.root == str(tmp_path)
+    assert rows(listing) == [
+        (str(class_folders / "dog" / "1.png"), "collie", None),
+        ("images/cat/1.png", "tabby", "train"),
+        ("images/cat/2.png", "tabby", "test"),
+    ]
+
+
+def test_lines_of_a_manifest_that_cannot_be_used_are_set_aside(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text(
+        "path,label\ncat/1.png,cat\ndog/1.png,dog\ncat/2.png,\n,cat\nabsent.png,cat\ncat,cat\n"
+    )
+    assert list_images(str(manifest)).set_aside == (
+        ("absent.png", "does not exist"),
+        ("cat", "is not a regular file"),
+        ("cat/2.png", "line 4 of the manifest has no label"),
+        ("line 5", "line 5 of the manifest has no path"),
+    )
+
+
+@pytest.mark.parametrize("first_line", ["file,label", "path;label", ""])
+def test_a_manifest_without_its_columns_is_refused(tmp_path, first_line):
+    manifest = tmp_path / "labels.csv"
+    manifest.write_text(f"{first_line}\n1.png,cat\n")
+    with pytest.raises(
+        ValueError, match=r"has no column .*The first line must be path,label or path,label,split"
+    ):
+        list_images(str(manifest))
+
+
+def test_an_unknown_split_in_a_manifest_is_refused_with_its_line(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text("path,label,split\ncat/1.png,cat,train\ndog/1.png,dog,holdout\n")
+    with pytest.raises(ValueError, match=r"line 3 of .* has split 'holdout'. Use train, eval"):
+        list_images(str(manifest))
+
+
+def test_a_manifest_none_of_whose_files_exists_is_refused(tmp_path):
+    manifest = tmp_path / "labels.csv"
+    manifest.write_text("path,label\na.png,cat\nb.png,dog\n")
+    with pytest.raises(
+        FileNotFoundError, match=r"none of the 2 lines .* relative to .*a.png: does not exist"
+    ):
+        list_images(str(manifest))
+
+
+def test_a_manifest_in_another_encoding_is_refused(tmp_path):
+    manifest = tmp_path / "labels.csv"
+    manifest.write_bytes("path,label\n1.png,Löwe\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"cannot be read as CSV in UTF-8"):
+        list_images(str(manifest))
+
+
+# TFRecords
+
+
+def test_tfrecords_are_found_by_pattern_folder_and_file(tmp_path):
+    for name in ("a.tfrecord", "b.tfrecord-00000-of-00001", "notes.txt"):
+        write(tmp_path / "records" / name)
+    for source in ("records", "records/*tfrecord*", "rec*/*.tfrecord*"):
+        listing = list_images(str(tmp_path / source))
+        assert listing.format == "tfrecord"
+        assert [os.path.basename(path) for path, _, _ in rows(listing)] == [
+            "a.tfrecord",
+            "b.tfrecord-00000-of-00001",
+        ]
+    assert rows(list_images(str(tmp_path / "records" / "a.tfrecord"))) == [("a.tfrecord", None, None)]
+
+
+def test_a_pattern_that_matches_no_tfrecord_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no TFRecord file matches .*\*\.tfrecord"):
+        list_images(str(tmp_path / "*.tfrecord"))
+
+
+def test_splits_come_from_the_names_of_tfrecords_when_all_of_them_name_one(tmp_path):
+    write(tmp_path / "flowers-train.tfrecord-00000-of-00001")
+    write(tmp_path / "Split-test" / "data_tfrecord-00000-of-00001.gz")
+    listing = list_images(str(tmp_path), "tfrecord")
+    assert [file.split for file in listing.files] == ["test", "train"]
+    write(tmp_path / "more.tfrecord")
+    assert [file.split for file in list_images(str(tmp_path), "tfrecord").files] == [None, None, None]
+
+
+def test_folders_of_splits_that_hold_tfrecords_are_tfrecords(tmp_path):
+    write(tmp_path / "train" / "a.tfrecord")
+    write(tmp_path / "test" / "b.tfrecord")
+    assert detect_format(str(tmp_path)) == "tfrecord"
+
+
+# Fingerprint
+
+
+def test_the_fingerprint_is_the_same_for_unchanged_data(class_folders):
+    assert fingerprint(str(class_folders)) == fingerprint(str(class_folders), "class_folders")
+
+
+def test_the_fingerprint_changes_with_every_kind_of_change(class_folders):
+    seen = {fingerprint(str(class_folders))}
+
+    def change(action):
+        action()
+        before = len(seen)
+        seen.add(fingerprint(str(class_folders)))
+        assert len(seen) == before + 1
+
+    change(lambda: write(class_folders / "cat" / "3.png"))
+    change(lambda: write(class_folders / "cat" / "3.png", b"other image"))
+    change(lambda: os.utime(class_folders / "cat" / "3.png", ns=(1, 1)))  # same size, edited
+    change(lambda: (class_folders / "cat" / "3.png").rename(class_folders / "dog" / "3.png"))
+    change(lambda: (class_folders / "cat" / "1.png").unlink())
+    change(lambda: (class_folders / "cat" / "1.png").symlink_to("absent"))
+
+
+def test_the_fingerprint_of_a_manifest_changes_with_a_label(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text("path,label\ncat/1.png,cat\ndog/1.png,dog\n")
+    before = fingerprint(str(manifest))
+    manifest.write_text("path,label\ncat/1.png,tom\ndog/1.png,dog\n")
+    assert fingerprint(str(manifest)) != before
+
+
+def test_listing_imports_no_tensorflow():
+    program = (
+        "import sys; import components.image_example_gen.sources, components.image_example_gen.headers; "
+        "print([name for name in ('tensorflow', 'tfx', 'apache_beam', 'numpy') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
