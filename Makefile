@@ -1,0 +1,40 @@
+# The text after ## is what `make help` shows.
+
+SHELL := /bin/bash
+CONFIG ?= pipeline/configs/quickstart.yaml
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-slow lint format setup lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s  %s\n", $$1, $$2}'
+
+run: setup ## Train, judge and push a classifier of the sample images; CONFIG=FILE for another config
+	.venv/bin/headstart run $(CONFIG) $(ARGS)
+
+test: setup ## Run the tests except the slow ones; ARGS="-k resize" for some of them
+	.venv/bin/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: setup ## Run the slow tests: whole pipelines, minutes each
+	.venv/bin/python -m pytest -m slow $(ARGS)
+
+lint: setup ## Check format and style with ruff
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+
+format: setup ## Format the code and mend what ruff can mend
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix
+
+setup: ## Make .venv from the lock; done already, it does nothing
+	@requirements/set_up.sh
+
+lock: ## Resolve requirements/tfx-1.16.in into the lock again; ARGS=--upgrade for newer versions
+	requirements/uv.sh pip compile requirements/tfx-1.16.in --quiet --python-version 3.10 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	  --output-file requirements/tfx-1.16.txt $(ARGS)
+
+clean: ## Remove what the other targets made, except runs/
+	rm -rf .venv .tools .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,52 @@
+"""Installs the packages pipeline, components and modules, and the command `headstart`.
+
+The ranges span the two supported stacks: TFX 1.16 on Python 3.10 and TFX 1.21 on Python 3.11 to 3.13. Exact
+versions with hashes are in requirements/.
+"""
+
+import ast
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def read_version() -> str:
+    """Returns __version__ of pipeline/__init__.py without importing it: its requirements may be missing yet."""
+    for statement in ast.parse((ROOT / "pipeline" / "__init__.py").read_text()).body:
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == "__version__":
+            return ast.literal_eval(statement.value)
+    raise ValueError("pipeline/__init__.py has no line __version__ = ...; add it.")
+
+
+setup(
+    name="headstart",
+    version=read_version(),
+    description="A TFX pipeline that retrains image classifiers by transfer learning",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["pipeline*", "components*", "modules*"]),
+    package_data={
+        "pipeline": ["configs/**/*.yaml"],
+        "components.report": ["*.html", "*.j2", "*.css", "*.js"],
+    },
+    install_requires=[
+        "apache-beam>=2.65",
+        "click>=8.1",
+        "jinja2>=3.1",
+        "keras>=3.12,<4",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "pillow>=10",
+        "psutil>=5.9",
+        "pydantic>=2.8,<3",
+        "pyyaml>=6",
+        "rich>=13",
+        "scipy>=1.12",
+        "tensorflow>=2.16,<2.22",
+        "tfx>=1.16,<1.22",
+    ],
+    extras_require={"dev": ["pytest>=8", "ruff>=0.14"]},
+    entry_points={"console_scripts": ["headstart=pipeline.cli:main"]},
+)
