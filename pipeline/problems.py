@@ -1,6 +1,7 @@
 """What is wrong with a config, collected, so that one look is enough to repair all of it."""
 
 import dataclasses
+import re
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +19,14 @@ class Problem:
         place = f"line {self.line}: " if self.line else ""
         key = f"{self.key}: " if self.key else ""
         return f"{place}{key}{self.message}"
+
+    @classmethod
+    def from_error(cls, error: Exception, key: str = "") -> "Problem":
+        """Takes over an error whose text begins with the key it is about, as in: data.source: nothing there."""
+        found = re.match(r"([a-z_]+(?:\.[a-z_0-9]+)*): ", str(error))
+        if found is None:
+            return cls(key, str(error))
+        return cls(found[1], str(error)[found.end() :])
 
 
 class ConfigError(ValueError):
