@@ -46,6 +46,8 @@ def state(destination: str | Path) -> str:
     if not found:
         return "none"
     newest = max(found)
+    if not (found[newest] / "saved_model.pb").is_file():
+        return f"{newest} without a model"
     return f"{newest} {content_hash(found[newest])}"
 
 

@@ -1,0 +1,1 @@
+"""Fetches the model that serves now, for the Evaluator to compare with."""

@@ -1,0 +1,69 @@
+"""Which version in the push destination the candidate is compared with."""
+
+from pathlib import Path
+
+from tensorflow.core.protobuf import saved_model_pb2
+
+from components import serving_versions
+
+EVALUATED_SIGNATURE = "serving_default"
+
+
+def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> tuple[int | None, str]:
+    """Returns the newest version that the candidate can be compared with, or None, and why.
+
+    A version that is the candidate itself is passed over: the comparison would say nothing.
+
+    Raises:
+      ValueError: when the candidate does not carry its class names.
+    """
+    labels = serving_versions.read_labels(candidate_dir)
+    if labels is None:
+        raise ValueError(
+            f"the model in {candidate_dir} has no class names in {serving_versions.MODEL_CARD}; "
+            "the Trainer writes them when it exports a model"
+        )
+    candidate_hash = serving_versions.content_hash(candidate_dir)
+    versions = serving_versions.versions(destination)
+    if not versions:
+        return None, f"no model serves from {destination} yet"
+    passed_over = []
+    for version in sorted(versions, reverse=True):
+        obstacle = _obstacle(versions[version], candidate_hash, labels)
+        if obstacle is None:
+            return version, "; ".join([f"version {version} is comparable", *passed_over])
+        passed_over.append(f"version {version} {obstacle}")
+    return None, "; ".join(passed_over)
+
+
+def _obstacle(version_dir: Path, candidate_hash: str, candidate_labels: list[str]) -> str | None:
+    """Returns why a version cannot be compared with the candidate; None when it can."""
+    if not (version_dir / "saved_model.pb").is_file():
+        return "holds no SavedModel"
+    if serving_versions.content_hash(version_dir) == candidate_hash:
+        return "is the candidate itself, byte for byte"
+    if EVALUATED_SIGNATURE not in signatures(version_dir):
+        return f"has no signature {EVALUATED_SIGNATURE}"
+    labels = serving_versions.read_labels(version_dir)
+    if labels is None:
+        return "does not say which classes it knows"
+    missing, extra = sorted(set(candidate_labels) - set(labels)), sorted(set(labels) - set(candidate_labels))
+    if missing or extra:
+        differences = [f"lacks {_names(missing)}"] * bool(missing) + [f"also has {_names(extra)}"] * bool(
+            extra
+        )
+        return f"knows other classes: it {' and '.join(differences)}"
+    return None
+
+
+def signatures(saved_model_dir: str | Path) -> set[str]:
+    """Returns the names of a SavedModel's signatures, without loading it."""
+    saved_model = saved_model_pb2.SavedModel.FromString(
+        (Path(saved_model_dir) / "saved_model.pb").read_bytes()
+    )
+    return {name for graph in saved_model.meta_graphs for name in graph.signature_def}
+
+
+def _names(labels: list[str]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:5])
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

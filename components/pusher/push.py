@@ -1,0 +1,119 @@
+"""A new numbered version in a push destination: complete, or not there at all. Imports no TensorFlow."""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+from components import serving_versions
+
+# TensorFlow Serving looks at names that are numbers; this one never is.
+INCOMING_PREFIX = ".incoming-"
+LOCK_FILE = ".push.lock"
+
+# The model server usually is another user than the one that trains.
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+
+
+@dataclasses.dataclass(frozen=True)
+class Pushed:
+    """Where a model serves, and whether it was put there by this push.
+
+    Attributes:
+      version: number of the version that serves now.
+      path: its folder.
+      new: False when the model was serving already.
+    """
+
+    version: int
+    path: Path
+    new: bool
+
+
+def push(saved_model_dir: str | Path, destination: str | Path, training_statistics: bytes) -> Pushed:
+    """Makes a model the newest version in the destination, unless it is the newest already.
+
+    The copy is made under a hidden name, forced to disk and then renamed: whoever looks for versions
+    finds all of it or nothing, even if this process is killed or the machine loses power. What killed
+    copies left is removed by the next push. Only one push at a time works on a destination.
+
+    Args:
+      saved_model_dir: folder with the model's saved_model.pb.
+      destination: folder of numbered versions, made when absent. It must be on one file system.
+      training_statistics: of the data that the model was trained on, a serialized
+        DatasetFeatureStatisticsList.
+
+    Raises:
+      FileNotFoundError: when saved_model_dir holds no SavedModel.
+    """
+    content_hash = serving_versions.content_hash(saved_model_dir)
+    destination = Path(destination)
+    _make_folder(destination)
+    with _locked(destination):
+        for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
+            shutil.rmtree(leftover)
+        newest = serving_versions.serving_version(destination) or 0
+        if serving_versions.state(destination) == f"{newest} {content_hash}":
+            return Pushed(newest, serving_versions.versions(destination)[newest], new=False)
+        version = newest + 1
+        incoming = destination / f"{INCOMING_PREFIX}{version}"
+        _copy(Path(saved_model_dir), incoming)
+        manifest = {
+            "version": version,
+            "content_hash": content_hash,
+            "labels": serving_versions.read_labels(saved_model_dir),
+            "pushed_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        }
+        (incoming / serving_versions.PUSH_RECORDS).mkdir(parents=True, exist_ok=True)
+        (incoming / serving_versions.MANIFEST).write_text(
+            json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8"
+        )
+        (incoming / serving_versions.TRAINING_STATISTICS).write_bytes(training_statistics)
+        _make_readable_and_durable(incoming)
+        incoming.rename(destination / str(version))
+        _force_to_disk(destination)
+    return Pushed(version, destination / str(version), new=True)
+
+
+@contextlib.contextmanager
+def _locked(destination: Path) -> Iterator[None]:
+    """Waits until no other process pushes to the destination. The lock ends with its process."""
+    with (destination / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(_FOLDER_MODE)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a model's files, without what an earlier push added to it."""
+    pushed_before = source / serving_versions.PUSH_RECORDS
+    shutil.copytree(
+        source, target, ignore=lambda folder, names: names if Path(folder) == pushed_before else []
+    )
+
+
+def _make_readable_and_durable(root: Path) -> None:
+    for folder, _, files in os.walk(root, topdown=False):
+        for name in files:
+            os.chmod(os.path.join(folder, name), _FILE_MODE)
+            _force_to_disk(os.path.join(folder, name))
+        os.chmod(folder, _FOLDER_MODE)
+        _force_to_disk(folder)
+
+
+def _force_to_disk(path: str | Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
