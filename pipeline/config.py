@@ -109,7 +109,7 @@ class Threshold:
 
     @model_validator(mode="after")
     def check_bounds(self):
-        if self == Threshold():
+        if {self.at_least, self.at_most, self.change_at_least, self.change_at_most} == {None}:
             raise ValueError("give a bound: at_least, at_most, change_at_least or change_at_most")
         return self
 

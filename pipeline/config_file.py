@@ -145,6 +145,6 @@ def relation_problems(config: Config) -> list[Problem]:
             problems.append(Problem(key, f"two stages are called {name!r}; give each its own name"))
     for key, folder in (("output", config.output), ("push.destination", config.push.destination)):
         if Path(folder).is_relative_to(config.data.source):
-            message = f"{folder} lies in data.source, {config.data.source}, where ingest would look for images in it"
+            message = f"{folder} lies in data.source ({config.data.source}), and would be searched for images"
             problems.append(Problem(key, f"{message}. Use a folder outside"))
     return problems

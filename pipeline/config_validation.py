@@ -33,13 +33,12 @@ def _path_in(raw: dict, entry: dict) -> KeyPath:
     """Returns an error's location without the names of union branches that pydantic puts between the keys."""
     path, value = [], raw
     for part in entry["loc"]:
-        if isinstance(value, dict) and part in value:
+        is_key = isinstance(value, dict) and part in value
+        if is_key or (isinstance(value, list) and isinstance(part, int)):
             value = value[part]
-        elif isinstance(value, list) and isinstance(part, int):
-            value = value[part]
-        elif not (entry["type"] == "missing" and part == entry["loc"][-1]):
-            continue
-        path.append(part)
+            path.append(part)
+        elif entry["type"] == "missing" and part == entry["loc"][-1]:
+            path.append(part)
     return tuple(path)
 
 

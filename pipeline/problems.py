@@ -22,7 +22,7 @@ class Problem:
 
     @classmethod
     def from_error(cls, error: Exception, key: str = "") -> "Problem":
-        """Takes over an error whose text begins with the key it is about, as in: data.source: nothing there."""
+        """Takes over an error whose text begins with its key, as in data.source: nothing there."""
         found = re.match(r"([a-z_]+(?:\.[a-z_0-9]+)*): ", str(error))
         if found is None:
             return cls(key, str(error))
