@@ -1,0 +1,109 @@
+"""The Evaluator's work on artifacts: run TFMA, add intervals, bless or not."""
+
+import json
+import logging
+import pathlib
+import shutil
+
+import tensorflow_model_analysis as tfma
+from tfx.components.evaluator import constants
+from tfx.dsl.components.base import base_beam_executor
+from tfx.types import artifact_utils
+from tfx.utils import io_utils, path_utils
+
+from components.evaluator import analysis, predictions, verdict
+from components.evaluator.eval_config import BASELINE, CANDIDATE
+from components.evaluator.tfma_run import run_tfma
+from modules.features import TEST_SPLIT
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Evaluates the candidate, and the serving model beside it, on the test split."""
+
+    def Do(self, input_dict, output_dict, exec_properties):
+        examples = artifact_utils.get_single_instance(input_dict["examples"])
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        schema_uri = artifact_utils.get_single_uri(input_dict["schema"])
+        baseline_folder = pathlib.Path(artifact_utils.get_single_uri(input_dict["baseline_model"]))
+        evaluation_folder = artifact_utils.get_single_uri(output_dict["evaluation"])
+        predictions_folder = artifact_utils.get_single_uri(output_dict["predictions"])
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        evaluation = json.loads(exec_properties["evaluation_settings"])
+
+        baseline = json.loads((baseline_folder / "baseline.json").read_text(encoding="utf-8"))
+        model_paths = {CANDIDATE: path_utils.serving_model_path(model.uri)}
+        if baseline["version"] is not None:
+            model_paths[BASELINE] = path_utils.serving_model_path(str(baseline_folder))
+
+        def evaluate(model_paths):
+            run_tfma(
+                self._make_beam_pipeline,
+                io_utils.all_files_pattern(artifact_utils.get_split_uri([examples], TEST_SPLIT)),
+                io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_uri)),
+                model_paths,
+                evaluation,
+                evaluation_folder,
+                predictions_folder,
+            )
+
+        baseline = evaluate_with_or_without_baseline(evaluate, model_paths, baseline, evaluation_folder)
+        numbers = analysis.analyse(
+            predictions.read(predictions_folder), evaluation["top_k"], evaluation["confidence"]
+        )
+        write_json(pathlib.Path(evaluation_folder) / analysis.FILE_NAME, numbers)
+
+        thresholds = evaluation["thresholds"]
+        validation = None
+        if verdict.applies(thresholds, has_baseline=baseline["version"] is not None):
+            validation = tfma.load_validation_result(evaluation_folder)
+        decision = verdict.verdict(numbers, validation, thresholds, baseline)
+        write_blessing(blessing, decision)
+        for reason in decision["reasons"]:
+            logging.info("Evaluator: %s", reason)
+
+
+def evaluate_with_or_without_baseline(evaluate, model_paths: dict, baseline: dict, evaluation_folder: str):
+    """Evaluates; once more without the serving model when that cannot be run, as it must never block.
+
+    Args:
+      evaluate: called with the model paths; raises when a model cannot be run.
+      model_paths: "candidate", and "baseline" when there is one.
+      baseline: {"version", "reason"}.
+      evaluation_folder: emptied before the second attempt.
+
+    Returns:
+      The baseline that was compared with: version None and a reason when it could not be.
+    """
+    if BASELINE not in model_paths:
+        evaluate(model_paths)
+        return baseline
+    try:
+        evaluate(model_paths)
+    except Exception as error:  # Beam wraps every failure of a worker in its own types
+        # A fault of the candidate or of the data fails again here, and stops the run.
+        shutil.rmtree(evaluation_folder)
+        pathlib.Path(evaluation_folder).mkdir()
+        evaluate({CANDIDATE: model_paths[CANDIDATE]})
+        summary = str(error).strip().splitlines()[0][:300]
+        logging.warning("Evaluator: the serving model cannot be compared with: %s", error)
+        return {
+            "version": None,
+            "reason": f"version {baseline['version']} cannot be evaluated on this data: {summary}",
+        }
+    return baseline
+
+
+def write_blessing(blessing, decision: dict) -> None:
+    """Marks the artifact as TFX does (a file and a property), with verdict.json beside the file."""
+    blessed = decision["blessed"]
+    file_name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
+    value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
+    write_json(pathlib.Path(blessing.uri) / verdict.FILE_NAME, decision)
+    (pathlib.Path(blessing.uri) / file_name).touch()
+    blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
+
+
+def write_json(path: pathlib.Path, data) -> None:
+    """Writes readable UTF-8 JSON; NaN is refused."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2), encoding="utf-8")

@@ -1,0 +1,91 @@
+"""What the models said about each image of the test split, as arrays and as a file."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+FILE_NAME = "predictions.npz"
+_SLICE_PREFIX = "slice_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """One row an image, ordered by source path."""
+
+    content_hash: np.ndarray  # str [n]
+    source_path: np.ndarray  # str [n]
+    label: np.ndarray  # str [n]
+    classes: np.ndarray  # str [classes], the order of the columns of both models
+    candidate: np.ndarray  # float32 [n, classes], probabilities
+    baseline: np.ndarray | None  # float32 [n, classes], or None without a comparable serving model
+    slices: dict[str, np.ndarray]  # name of a scalar to str [n]: its value, or the range that it lies in
+
+    @property
+    def label_index(self) -> np.ndarray:
+        """int [n]: column of the true class, -1 for a class that the model does not know."""
+        column = {name: index for index, name in enumerate(self.classes)}
+        return np.array([column.get(label, -1) for label in self.label], dtype=int)
+
+
+def from_rows(rows: list[dict]) -> Predictions:
+    """Gathers rows as `rows.prediction_rows` makes them.
+
+    Raises:
+      ValueError: when there is no row, or when the baseline model knows other classes.
+    """
+    if not rows:
+        raise ValueError(
+            "evaluation: the test split holds no image. Give data.splits.test a larger share, "
+            "or put images into the source's test split."
+        )
+    rows = sorted(rows, key=lambda row: (row["source_path"], row["content_hash"]))
+    classes = rows[0]["candidate_classes"]
+    baseline = None
+    if "baseline" in rows[0]:
+        baseline_classes = rows[0]["baseline_classes"]
+        if set(classes) != set(baseline_classes):
+            raise ValueError(
+                f"the serving model knows the classes {baseline_classes}, the candidate {classes}"
+            )
+        order = [baseline_classes.index(name) for name in classes]
+        baseline = np.stack([row["baseline"] for row in rows])[:, order].astype(np.float32)
+    return Predictions(
+        content_hash=np.array([row["content_hash"] for row in rows]),
+        source_path=np.array([row["source_path"] for row in rows]),
+        label=np.array([row["label"] for row in rows]),
+        classes=np.array(classes),
+        candidate=np.stack([row["candidate"] for row in rows]).astype(np.float32),
+        baseline=baseline,
+        slices={name: np.array([row["slices"][name] for row in rows]) for name in rows[0]["slices"]},
+    )
+
+
+def write(predictions: Predictions, folder: str) -> None:
+    """Writes FILE_NAME into the folder, which must exist."""
+    arrays = {
+        field.name: getattr(predictions, field.name)
+        for field in dataclasses.fields(predictions)
+        if field.name not in ("baseline", "slices")
+    }
+    if predictions.baseline is not None:
+        arrays["baseline"] = predictions.baseline
+    arrays |= {_SLICE_PREFIX + name: values for name, values in predictions.slices.items()}
+    np.savez_compressed(pathlib.Path(folder) / FILE_NAME, **arrays)
+
+
+def read(folder: str) -> Predictions:
+    """Reads FILE_NAME from the folder."""
+    with np.load(pathlib.Path(folder) / FILE_NAME, allow_pickle=False) as arrays:
+        return Predictions(
+            **{
+                name: arrays[name]
+                for name in ("content_hash", "source_path", "label", "classes", "candidate")
+            },
+            baseline=arrays.get("baseline"),
+            slices={
+                name.removeprefix(_SLICE_PREFIX): arrays[name]
+                for name in arrays.files
+                if name.startswith(_SLICE_PREFIX)
+            },
+        )

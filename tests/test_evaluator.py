@@ -1,0 +1,488 @@
+"""The Evaluator: metrics against other implementations, intervals, slices, verdict, and the real executor."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+from google.protobuf import text_format
+from scipy import stats
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx.types import standard_artifacts
+
+from components import artifacts
+from components.evaluator import analysis, executor, intervals, metrics, predictions, slices, verdict
+from components.evaluator.eval_config import thresholds_of
+
+CLASSES = ["Bücher", "дом", "<cat>"]
+
+
+def random_predictions(n, class_count, seed=0, skill=1.5):
+    """Labels [n] and probabilities [n, classes] of a model that is right more often than not."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(class_count, size=n)
+    logits = generator.normal(size=(n, class_count))
+    logits[np.arange(n), labels] += skill
+    exponentials = np.exp(logits)
+    return labels, exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+# Metrics
+
+
+def test_metrics_of_four_images_by_hand():
+    labels = np.array([0, 0, 0, 1])
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.2, 0.3, 0.5], [0.7, 0.3, 0.0]])
+    values = metrics.metric_values(labels, probabilities, top_k=2)
+    assert values["accuracy"] == 0.5
+    assert values["balanced_accuracy"] == pytest.approx((2 / 3 + 0) / 2)
+    assert values["top_k_accuracy"] == 0.75
+    assert values["cross_entropy"] == pytest.approx(-np.log([0.9, 0.6, 0.2, 0.3]).mean())
+    # Class 0 against the rest: 0.7 lies below 0.9 only; class 1: 0.3 beats 0.1, ties 0.3, loses to 0.4.
+    assert values["auc"] == pytest.approx((1 / 3 + 0.5) / 2)
+    # Each image has a bin of its own: gaps 0.1, 0.4, 0.5, 0.7.
+    assert values["calibration_error"] == pytest.approx((0.1 + 0.4 + 0.5 + 0.7) / 4)
+
+
+def test_metrics_agree_with_keras():
+    labels, probabilities = random_predictions(200, 5)
+    probabilities = probabilities.astype(np.float32)
+    values = metrics.metric_values(labels, probabilities, top_k=3)
+    one_hot = np.eye(5)[labels]
+    top_3 = tf.keras.metrics.sparse_top_k_categorical_accuracy(labels, probabilities, k=3)
+    cross_entropy = tf.keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+    area = tf.keras.metrics.AUC(num_thresholds=20000, multi_label=True)
+    area.update_state(one_hot, probabilities)
+    assert values["top_k_accuracy"] == pytest.approx(np.mean(top_3))
+    assert values["cross_entropy"] == pytest.approx(np.mean(cross_entropy), rel=1e-5)
+    assert values["auc"] == pytest.approx(float(area.result()), abs=1e-3)
+
+
+def test_a_class_the_model_does_not_know_is_always_wrong():
+    probabilities = np.array([[0.2, 0.8], [0.2, 0.8]])
+    values = metrics.metric_values(np.array([1, metrics.UNKNOWN_CLASS]), probabilities, top_k=2)
+    assert values["accuracy"] == values["top_k_accuracy"] == values["balanced_accuracy"] == 0.5
+    assert values["cross_entropy"] == pytest.approx(-(np.log(0.8) + np.log(1e-7)) / 2)
+
+
+def test_a_confident_model_that_is_always_right_is_perfectly_calibrated():
+    assert metrics.calibration_error(np.array([0, 1]), np.eye(2)) == 0
+
+
+def test_calibration_curve_compares_confidence_with_accuracy():
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.75, 0.25]] * 4)
+    assert metrics.calibration_curve(labels, probabilities) == [
+        {"low": 11 / 15, "high": 12 / 15, "count": 4, "confidence": 0.75, "accuracy": 0.5}
+    ]
+
+
+# Intervals
+
+
+def test_wilson_interval_gives_the_published_example():
+    # Newcombe 1998, "Two-sided confidence intervals for the single proportion", table I: 81 of 263.
+    interval = intervals.wilson(81, 263, 0.95)
+    assert (interval.low, interval.high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
+
+
+def test_wilson_interval_without_trials_is_everything():
+    interval = intervals.wilson(0, 0, 0.95)
+    assert np.isnan(interval.value)
+    assert (interval.low, interval.high) == (0.0, 1.0)
+
+
+def test_bootstrap_agrees_with_scipy():
+    labels, probabilities = random_predictions(150, 3)
+    ours = intervals.metric_intervals(labels, probabilities, 2, 0.95)
+    for name, statistic in (
+        (
+            "cross_entropy",
+            lambda rows: metrics.cross_entropy_of_each(labels[rows], probabilities[rows]).mean(),
+        ),
+        ("balanced_accuracy", lambda rows: metrics.balanced_accuracy(labels[rows], probabilities[rows])),
+    ):
+        theirs = stats.bootstrap(
+            (np.arange(150),),
+            statistic,
+            vectorized=False,
+            method="percentile",
+            n_resamples=1000,
+            random_state=1,
+        ).confidence_interval
+        assert ours[name].low == pytest.approx(theirs.low, abs=0.015)
+        assert ours[name].high == pytest.approx(theirs.high, abs=0.015)
+
+
+def test_auc_interval_agrees_with_a_bootstrap():
+    labels, probabilities = random_predictions(150, 3)
+    ours = intervals.metric_intervals(labels, probabilities, 2, 0.95)["auc"]
+    theirs = stats.bootstrap(
+        (np.arange(150),),
+        lambda rows: metrics.auc(labels[rows], probabilities[rows]),
+        vectorized=False,
+        method="percentile",
+        n_resamples=1000,
+        random_state=1,
+    ).confidence_interval
+    assert ours.low == pytest.approx(theirs.low, abs=0.01)
+    assert ours.high == pytest.approx(theirs.high, abs=0.01)
+
+
+def test_every_interval_holds_its_value_and_narrows_with_more_images():
+    few = intervals.metric_intervals(*random_predictions(100, 4), 2, 0.95)
+    many = intervals.metric_intervals(*random_predictions(2000, 4), 2, 0.95)
+    for name in few:
+        assert few[name].low <= few[name].value <= few[name].high
+        assert many[name].high - many[name].low < 0.5 * (few[name].high - few[name].low)
+
+
+def test_difference_of_a_model_with_itself_is_zero_without_doubt():
+    labels, probabilities = random_predictions(100, 3)
+    for interval in intervals.metric_differences(labels, probabilities, probabilities, 2, 0.95).values():
+        assert (interval.value, interval.low, interval.high) == (0, 0, 0)
+
+
+def test_paired_difference_is_surer_than_two_separate_intervals():
+    labels, baseline = random_predictions(500, 3)
+    _, other = random_predictions(500, 3, skill=1.6)
+    difference = intervals.metric_differences(labels, other, baseline, 2, 0.95)["accuracy"]
+    alone = intervals.metric_intervals(labels, baseline, 2, 0.95)["accuracy"]
+    assert difference.high - difference.low < 0.5 * (alone.high - alone.low)
+
+
+def test_mcnemar_looks_at_disagreements_only():
+    assert intervals.mcnemar_p_value(0, 0) == 1.0
+    assert intervals.mcnemar_p_value(9, 1) == pytest.approx(2 * (1 + 10) / 2**10)
+
+
+def test_f1_interval_surrounds_f1():
+    own = np.array([True] * 6 + [False] * 4)
+    predicted = np.array([True] * 4 + [False] * 2 + [True] * 2 + [False] * 2)
+    interval = intervals.f1(own, predicted, 0.95)
+    assert interval.value == pytest.approx(2 * 4 / (6 + 6))
+    assert 0 < interval.low < interval.value < interval.high < 1
+
+
+# Slices
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [(10, "10 to 20"), (20, "10 to 20"), (21, "over 20 to 30"), (40, "over 30 to 40"), (50, "over 40 to 50")],
+)
+def test_a_number_is_sliced_by_quarters(value, name):
+    assert slices.range_of(value, [10, 20, 30, 40, 50]) == name
+
+
+def test_numbers_that_are_all_equal_make_one_slice():
+    assert slices.range_of(28, [28, 28, 28, 28, 28]) == "28"
+
+
+def test_ranges_are_put_in_the_order_of_their_numbers():
+    names = ["over 30 to 200", "over 4 to 30", "1 to 4"]
+    assert sorted(names, key=slices.range_start) == names[::-1]
+
+
+def test_unknown_slice_is_refused_with_what_is_allowed():
+    with pytest.raises(ValueError, match=r"cannot slice by 'colour'. Use width, height"):
+        slices.check_slices(["colour"])
+
+
+def test_a_bound_that_is_met_exactly_holds_in_floating_point():
+    (bound,) = thresholds_of({"change_at_least": -0.01}, has_baseline=True)
+    assert 0.84 - 0.85 < -0.01
+    assert bound.change_threshold.absolute.value <= 0.84 - 0.85
+
+
+# The real executor on tiny models
+
+
+class Lookup(tf.Module):
+    """A SavedModel whose image bytes are its logits, times a skill: a model of known predictions."""
+
+    def __init__(self, classes, skill):
+        super().__init__()
+        self.classes = tf.constant(classes)
+        self.skill = tf.constant(skill)
+        self.calls = tf.Variable(0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serving_default(self, examples):
+        features = tf.io.parse_example(examples, {"image_bytes": tf.io.FixedLenFeature([], tf.string)})
+        logits = tf.reshape(tf.io.decode_raw(features["image_bytes"], tf.float32), [-1, len(self.classes)])
+        probabilities = tf.nn.softmax(logits * self.skill)
+        return {
+            "probabilities": probabilities,
+            "all_classes": tf.tile(self.classes[None], [tf.shape(logits)[0], 1]),
+        }
+
+
+def save_model(path, classes=CLASSES, skill=1.0):
+    model = Lookup(classes, skill)
+    tf.saved_model.save(model, str(path), signatures={"serving_default": model.serving_default})
+
+
+def write_examples(folder, classes=CLASSES, n=60):
+    """Writes n images of random logits under Split-test; returns labels [n] and logits [n, classes]."""
+    labels, probabilities = random_predictions(n, len(classes))
+    logits = np.log(probabilities).astype(np.float32)
+    (folder / "Split-test").mkdir(parents=True)
+    with tf.io.TFRecordWriter(str(folder / "Split-test/data_tfrecord-00000-of-00001.gz"), "GZIP") as writer:
+        for index in range(n):
+            image = logits[index].tobytes()
+            texts = {
+                "image_bytes": image,
+                "label": classes[labels[index]].encode(),
+                "image_format": b"PNG" if index % 3 else b"JPEG",
+                "content_hash": hashlib.sha256(image).hexdigest().encode(),
+                "source_path": f"{classes[labels[index]]}/{index:04d}.png".encode(),
+            }
+            feature = {
+                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+                for name, value in texts.items()
+            }
+            feature["width"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[10 + index]))
+            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
+    return labels, logits
+
+
+def write_schema(folder):
+    kinds = {"label": "BYTES", "image_format": "BYTES", "content_hash": "BYTES", "source_path": "BYTES"}
+    kinds |= {"width": "INT", "image_bytes": "BYTES"}
+    schema = schema_pb2.Schema()
+    for name, kind in kinds.items():
+        text_format.Parse(
+            f'name: "{name}" type: {kind} presence {{ min_fraction: 1.0 }} shape {{ dim {{ size: 1 }} }}',
+            schema.feature.add(),
+        )
+    folder.mkdir(parents=True)
+    (folder / "schema.pbtxt").write_text(text_format.MessageToString(schema))
+
+
+def settings(**changes):
+    return {"top_k": 2, "slices": [], "confidence": 0.95, "thresholds": {}} | changes
+
+
+class Evaluated:
+    """What one run of the executor left behind."""
+
+    def __init__(self, folder, blessing):
+        self.folder = folder
+        self.blessing = blessing
+        self.verdict = json.loads((folder / "blessing/verdict.json").read_text(encoding="utf-8"))
+        self.analysis = json.loads((folder / "evaluation/analysis.json").read_text(encoding="utf-8"))
+        self.predictions = predictions.read(str(folder / "predictions"))
+
+
+def evaluate(folder, baseline=None, **changes):
+    """Runs the real executor on the folder's examples, schema and model."""
+    baseline_folder = folder / "baseline_model"
+    baseline_folder.mkdir(exist_ok=True)
+    (baseline_folder / "baseline.json").write_text(
+        json.dumps(baseline or {"version": None, "reason": "first"})
+    )
+
+    def artifact(kind, name):
+        made = kind()
+        made.uri = str(folder / name)
+        (folder / name).mkdir(exist_ok=True)
+        return made
+
+    examples = artifact(standard_artifacts.Examples, "examples")
+    examples.split_names = '["train", "eval", "test"]'
+    blessing = artifact(standard_artifacts.ModelBlessing, "blessing")
+    executor.Executor().Do(
+        {
+            "examples": [examples],
+            "model": [artifact(standard_artifacts.Model, "model")],
+            "schema": [artifact(standard_artifacts.Schema, "schema")],
+            "baseline_model": [artifact(artifacts.BaselineModel, "baseline_model")],
+        },
+        {
+            "evaluation": [artifact(standard_artifacts.ModelEvaluation, "evaluation")],
+            "blessing": [blessing],
+            "predictions": [artifact(artifacts.Predictions, "predictions")],
+        },
+        {"evaluation_settings": json.dumps(settings(**changes)), "source_hash": "abc"},
+    )
+    return Evaluated(folder, blessing)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A candidate against a serving model of reordered classes, sliced, with one threshold broken."""
+    folder = tmp_path_factory.mktemp("compared")
+    labels, logits = write_examples(folder / "examples")
+    write_schema(folder / "schema")
+    save_model(folder / "model/Format-Serving", skill=1.0)
+    save_model(folder / "baseline_model/Format-Serving", classes=CLASSES[::-1], skill=0.5)
+    result = evaluate(
+        folder,
+        baseline={"version": 3, "reason": ""},
+        slices=["width", "image_format"],
+        thresholds={
+            "accuracy": {"at_least": 0.99, "change_at_least": -0.5},
+            "cross_entropy": {"change_at_most": 5.0},
+        },
+    )
+    result.labels, result.logits = labels, logits
+    return result
+
+
+def softmax(logits):
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_predictions_hold_both_models_in_the_candidates_order_of_classes(compared):
+    found = compared.predictions
+    order = [int(path.split("/")[1].removesuffix(".png")) for path in found.source_path]
+    assert sorted(order) == list(range(60))
+    assert found.classes.tolist() == CLASSES
+    assert found.label.tolist() == [CLASSES[label] for label in compared.labels[order]]
+    np.testing.assert_allclose(found.candidate, softmax(compared.logits[order]), rtol=1e-5)
+    np.testing.assert_allclose(found.baseline, softmax(compared.logits[order] * 0.5)[:, ::-1], rtol=1e-5)
+    assert found.content_hash[0] == hashlib.sha256(compared.logits[order[0]].tobytes()).hexdigest()
+
+
+def test_tfma_reports_the_same_numbers_for_every_slice(compared):
+    sliced = dict(
+        tfma.load_eval_result(str(compared.folder / "evaluation"), model_name="candidate").slicing_metrics
+    )
+    found = compared.predictions
+
+    def tfma_values(*slice_key):
+        values = sliced[slice_key][""][""]
+        return {name: float(values[name]["doubleValue"]) for name in compared.verdict["metrics"]}
+
+    def ours(chosen):
+        return metrics.metric_values(found.label_index[chosen], found.candidate[chosen], 2)
+
+    everything = np.ones(60, dtype=bool)
+    assert tfma_values() == pytest.approx(ours(everything))
+    for label in CLASSES:
+        assert tfma_values(("label", label)) == pytest.approx(ours(found.label == label), nan_ok=True)
+    for name, values in found.slices.items():
+        for value in np.unique(values):
+            assert tfma_values((name, str(value))) == pytest.approx(ours(values == value))
+    assert len(sliced) == 1 + 3 + 4 + 2
+    assert sliced[()][""][""]["accuracy_diff"]["doubleValue"] == pytest.approx(
+        compared.verdict["difference"]["accuracy"]["value"]
+    )
+
+
+def test_numbers_are_sliced_into_quarters_of_equal_size(compared):
+    rows = compared.analysis["slices"]["width"]
+    assert [row["value"] for row in rows] == ["10 to 24", "over 24 to 39", "over 39 to 54", "over 54 to 69"]
+    assert [row["images"] for row in rows] == [15, 15, 15, 15]
+
+
+def test_a_broken_threshold_withholds_the_blessing_and_says_why(compared):
+    accuracy = compared.verdict["metrics"]["accuracy"]["value"]
+    assert compared.verdict["blessed"] is False
+    assert compared.verdict["reasons"] == [
+        f"accuracy is {accuracy:.4f}, below evaluation.thresholds.accuracy.at_least of 0.99."
+    ]
+    assert compared.blessing.get_int_custom_property("blessed") == 0
+    assert (compared.folder / "blessing/NOT_BLESSED").exists()
+    assert not (compared.folder / "blessing/BLESSED").exists()
+
+
+def test_the_verdict_compares_with_the_serving_model(compared):
+    decision = compared.verdict
+    assert decision["baseline"]["version"] == 3
+    for name, difference in decision["difference"].items():
+        expected = decision["metrics"][name]["value"] - decision["baseline"]["metrics"][name]["value"]
+        assert difference["value"] == pytest.approx(expected)
+        assert difference["low"] <= difference["value"] <= difference["high"]
+    assert 0 <= decision["difference"]["accuracy"]["p_value"] <= 1
+
+
+def test_per_class_rows_count_what_was_there_and_what_was_said(compared):
+    rows = compared.analysis["per_class"]
+    said = compared.predictions.candidate.argmax(axis=1)
+    assert [row["label"] for row in rows] == CLASSES
+    for column, row in enumerate(rows):
+        own = compared.predictions.label_index == column
+        assert row["support"] == own.sum()
+        assert row["predicted"] == (said == column).sum()
+        assert row["recall"]["value"] == pytest.approx((said[own] == column).mean())
+    wrong = sum(cell["count"] for cell in compared.analysis["confusions"])
+    assert wrong == (said != compared.predictions.label_index).sum()
+
+
+@pytest.fixture
+def first_run(tmp_path):
+    """Examples, schema and a candidate, before anything was pushed."""
+    write_examples(tmp_path / "examples", n=20)
+    write_schema(tmp_path / "schema")
+    save_model(tmp_path / "model/Format-Serving")
+    return tmp_path
+
+
+def test_without_a_serving_model_only_absolute_bounds_apply(first_run):
+    result = evaluate(first_run, thresholds={"accuracy": {"at_least": 0.1, "change_at_least": 0.5}})
+    assert result.verdict["blessed"] is True
+    assert result.blessing.get_int_custom_property("blessed") == 1
+    assert result.verdict["reasons"] == [
+        "There is no serving model to compare with (first): bounds on changes were not applied."
+    ]
+    assert result.predictions.baseline is None
+
+
+def test_a_serving_model_that_cannot_be_run_never_blocks(first_run):
+    save_model(first_run / "baseline_model/Format-Serving", classes=["other", "names", "here"])
+    result = evaluate(
+        first_run, baseline={"version": 7, "reason": ""}, thresholds={"accuracy": {"change_at_least": 0.5}}
+    )
+    assert result.verdict["blessed"] is True
+    assert result.verdict["baseline"]["version"] is None
+    assert "version 7 cannot be evaluated on this data" in result.verdict["baseline"]["reason"]
+    assert result.verdict["reasons"][0].startswith("No threshold applies, so every candidate is blessed")
+
+
+def test_a_model_worse_than_the_serving_one_is_not_blessed():
+    better, worse = {"value": 0.9, "low": 0.8, "high": 1.0}, {"value": 0.8, "low": 0.7, "high": 0.9}
+    numbers = {
+        "images": 100,
+        "metrics": {"accuracy": worse},
+        "baseline": {"accuracy": better},
+        "difference": {"accuracy": {"value": -0.1, "low": -0.15, "high": -0.05}},
+        "mcnemar": {"p_value": 0.001},
+    }
+    validation = tfma.ValidationResult(validation_ok=False)
+    failure = validation.metric_validations_per_slice.add().failures.add()
+    failure.metric_key.name = "accuracy"
+    failure.metric_key.is_diff = True
+    failure.metric_threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+    decision = verdict.verdict(
+        numbers, validation, {"accuracy": {"change_at_least": -0.01}}, {"version": 1, "reason": ""}
+    )
+    assert decision["reasons"] == [
+        "accuracy is 0.8000, -0.1000 against the serving model's 0.9000; "
+        "evaluation.thresholds.accuracy.change_at_least is -0.01."
+    ]
+
+
+def test_an_empty_test_split_says_what_to_do():
+    with pytest.raises(ValueError, match=r"the test split holds no image\. Give data.splits.test"):
+        predictions.from_rows([])
+
+
+def test_a_thousand_classes_are_analysed_in_seconds():
+    labels, probabilities = random_predictions(3000, 1000, skill=8.0)
+    names = np.array([f"class {index:04d}" for index in range(1000)])
+    many = predictions.Predictions(
+        content_hash=names[labels],
+        source_path=names[labels],
+        label=names[labels],
+        classes=names,
+        candidate=probabilities.astype(np.float32),
+        baseline=None,
+        slices={},
+    )
+    numbers = analysis.analyse(many, top_k=5, confidence=0.95)
+    assert len(numbers["per_class"]) == 1000
+    assert numbers["metrics"]["accuracy"]["value"] > 0.8
