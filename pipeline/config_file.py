@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modules.backbones import image_size_of
+from modules.recipe import Training
 from pipeline.config import Config
 from pipeline.config_set import apply_set, open_recipe
 from pipeline.config_validation import validate
 from pipeline.problems import ConfigError, Problem
+from pipeline.recipes import load_stages
 from pipeline.settings_schema import dotted
 from pipeline.yaml_file import KeyPath, YamlError, parse_yaml
 
@@ -56,7 +58,7 @@ def load_config(file: str | Path, sets: Sequence[str] = ()) -> Config:
         open_recipe(raw)
     except ValueError as error:
         problems.append(Problem("training.recipe", str(error)))
-        raw["training"]["recipe"] = []  # the rest is still to be checked
+        raw["training"]["recipe"] = load_stages(Training().recipe)  # the rest is still to be checked
     config, invalid = validate(raw)
     problems += invalid
     if config is not None:
@@ -138,6 +140,10 @@ def complete(config: Config) -> Config:
 def relation_problems(config: Config) -> list[Problem]:
     """Returns what is wrong between fields that are each right on their own."""
     problems = []
+    if not config.training.recipe:
+        problems.append(
+            Problem("training.recipe", "the list is empty; give at least one stage, or a recipe's name")
+        )
     names = [stage.name for stage in config.training.recipe]
     for index, name in enumerate(names):
         if name in names[:index]:

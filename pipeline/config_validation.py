@@ -82,7 +82,7 @@ def describe(value) -> str:
 
 
 ALLOWED = {
-    "string_type": lambda context: "it must be text (put quotes around it)",
+    "string_type": lambda context: "it must be text; a number or date needs quotes",
     "int_type": lambda context: "it must be a whole number",
     "int_parsing": lambda context: "it must be a whole number",
     "int_from_float": lambda context: "it must be a whole number",

@@ -42,7 +42,7 @@ def unknown_key_message(path: KeyPath) -> str:
         return f"unknown key. Did you mean {dotted((*parents, nearest[0]))}?"
     elsewhere = [name for name in all_keys() if name.rsplit(".", 1)[-1] == key]
     if elsewhere:
-        return f"unknown key here. It belongs to {' or '.join(elsewhere)}"
+        return f"unknown key here. Did you mean {' or '.join(elsewhere)}?"
     return f"unknown key. Known here: {', '.join(known)}"
 
 

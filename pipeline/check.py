@@ -1,0 +1,205 @@
+"""What can be said about a run before it starts: files, classes, images, disk. Imports no TensorFlow."""
+
+import dataclasses
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from components.image_example_gen import sources
+from components.image_example_gen.listing import Listing
+from modules.backbones import check_model
+from modules.features import SPLITS, TRAIN_SPLIT
+from pipeline.config import Config
+from pipeline.problems import Problem
+
+BUNDLED_WEIGHTS = "mobilenet_v2_1.0_notop.weights.h5"
+FEW_IMAGES_A_CLASS = 20
+# Models of three steps, two copies of the metadata, checkpoints and logs of a small backbone.
+FIXED_OUTPUT_BYTES = 300e6
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkup:
+    """What `check` found."""
+
+    problems: tuple[Problem, ...]
+    """What stops a run."""
+    notes: tuple[str, ...]
+    """What a person should know and a run survives."""
+    listing: Listing | None
+    """The images; None when they could not be listed."""
+
+
+def check_config(config: Config) -> Checkup:
+    """Looks at everything that a config names, without opening an image.
+
+    Args:
+      config: complete, see `pipeline.config_file.load_config`.
+    """
+    problems = _file_problems(config)
+    notes = _recipe_notes(config)
+    listing = None
+    try:
+        listing = sources.list_images(config.data.source, config.data.format)
+    except (ValueError, OSError) as error:
+        problems.append(Problem.from_error(error, "data.source"))
+    else:
+        problems += _listing_problems(config, listing)
+        notes += _listing_notes(config, listing)
+    return Checkup(tuple(problems), tuple(notes), listing)
+
+
+def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
+    """Returns about how many images of each class every split gets: {split: {class: images}}.
+
+    What the source assigns is counted; what is drawn by content hash is estimated by the shares,
+    as `components.image_example_gen.splits` draws: a split that the source gives to no image comes
+    out of train.
+    """
+    shares = dataclasses.asdict(config.data.splits)
+    assigned = {file.split for file in listing.files} - {None}
+    exact = {split: Counter() for split in SPLITS}
+    for (label, given), images in Counter((file.label, file.split) for file in listing.files).items():
+        if given is None:
+            candidates = list(SPLITS)
+        elif given == TRAIN_SPLIT:
+            candidates = [split for split in SPLITS if split == TRAIN_SPLIT or split not in assigned]
+        else:
+            candidates = [given]
+        total = sum(shares[split] for split in candidates)
+        for split in candidates:
+            exact[split][label] += images * shares[split] / total
+    return {
+        split: Counter({label: round(n) for label, n in counts.items()}) for split, counts in exact.items()
+    }
+
+
+def needed_bytes(config: Config, listing: Listing) -> float:
+    """Returns about how much disk a run writes: the images once more, pixels of the Trainer's store, models."""
+    images = len(listing.files)
+    image_size = config.model.image_size or 0
+    return sum(file.byte_size for file in listing.files) + images * image_size**2 * 3 + FIXED_OUTPUT_BYTES
+
+
+def free_bytes(folder: str) -> int:
+    """Returns the free space of the disk that holds a folder, or that will hold it once it is made."""
+    return shutil.disk_usage(nearest_existing(folder)).free
+
+
+def nearest_existing(path: str) -> Path:
+    """Returns the path, or the nearest folder above it that exists."""
+    return next(folder for folder in (Path(path), *Path(path).parents) if folder.exists())
+
+
+def is_address(path: str) -> bool:
+    """True for an address in a remote file system, such as s3://bucket/models."""
+    return "://" in path
+
+
+def _file_problems(config: Config) -> list[Problem]:
+    problems = []
+    try:
+        check_model(config.model)
+    except (ValueError, FileNotFoundError) as error:
+        problems.append(Problem.from_error(error))
+    schema = config.validation.schema
+    if schema and not is_address(schema) and not os.path.isfile(schema):
+        problems.append(Problem("validation.schema", f"there is no file {schema}. Leave it out to infer one"))
+    for key, folder in (("output", config.output), ("push.destination", config.push.destination)):
+        if is_address(folder):
+            if key == "output":
+                problems.append(Problem(key, f"got {folder}; a local run needs a local folder"))
+            continue
+        existing = nearest_existing(folder)
+        if not existing.is_dir():
+            problems.append(Problem(key, f"{existing} is a file, not a folder. Use another path"))
+        elif not os.access(existing, os.W_OK):
+            problems.append(Problem(key, f"{existing} cannot be written to. Use another path"))
+    weights_name = os.path.basename(config.model.weights)
+    if weights_name == BUNDLED_WEIGHTS and config.model.backbone != "MobileNetV2":
+        message = (
+            f"{weights_name} fits MobileNetV2, not {config.model.backbone}. Use imagenet, or another file"
+        )
+        problems.append(Problem("model.weights", message))
+    return problems
+
+
+def _recipe_notes(config: Config) -> list[str]:
+    notes = []
+    model = config.model
+    if os.path.basename(model.weights) == BUNDLED_WEIGHTS and model.image_size % 32 != 1:
+        nearest = max(1, round((model.image_size - 1) / 32)) * 32 + 1
+        notes.append(
+            f"model.image_size: {model.image_size} works, but the bundled weights are at their best at sizes of the "
+            f"form 32k+1, such as {nearest}"
+        )
+    only_head = all(stage.train == "head" for stage in config.training.recipe)
+    if model.weights == "none" and not model.backbone_file and only_head:
+        notes.append(
+            "training.recipe: only the head trains, on a backbone with random weights (model.weights: none)"
+        )
+    return notes
+
+
+def _listing_problems(config: Config, listing: Listing) -> list[Problem]:
+    problems = []
+    total = len(listing.files) + len(listing.set_aside)
+    if len(listing.set_aside) > config.data.max_rejected_share * total:
+        path, reason = listing.set_aside[0]
+        problems.append(
+            Problem(
+                "data.source",
+                f"{len(listing.set_aside)} of {total} files cannot be used ({path}: {reason}), more than "
+                f"data.max_rejected_share = {config.data.max_rejected_share:g} allows",
+            )
+        )
+    classes = listing.class_counts
+    weights = config.training.class_weights
+    if isinstance(weights, dict) and classes:
+        found = ", ".join(classes)
+        for name in sorted(weights.keys() - classes.keys()):
+            problems.append(Problem("training.class_weights", f"there is no class {name!r}. Found: {found}"))
+    if classes:
+        for split, counts in expected_counts(listing, config).items():
+            if not counts.total():
+                problems.append(
+                    Problem("data.source", f"too few images ({total}): the {split} split would have none")
+                )
+    if not is_address(config.output):
+        needed, free = needed_bytes(config, listing), free_bytes(config.output)
+        if needed > free:
+            message = (
+                f"a run writes about {megabytes(needed)}, and {megabytes(free)} are free. Use another disk"
+            )
+            problems.append(Problem("output", message))
+    return problems
+
+
+def _listing_notes(config: Config, listing: Listing) -> list[str]:
+    notes = list(listing.findings)
+    notes += [f"set aside: {path}: {reason}" for path, reason in listing.set_aside[:5]]
+    if not listing.class_counts:
+        return notes
+    counts = expected_counts(listing, config)
+    for name in listing.class_counts:
+        images = counts[TRAIN_SPLIT][name]
+        if images < FEW_IMAGES_A_CLASS:
+            notes.append(
+                f"class {name!r}: only {images} training images; from {FEW_IMAGES_A_CLASS} on it may be learnt"
+            )
+        notes += [
+            f"class {name!r}: no image in the {split} split"
+            for split in SPLITS[1:]
+            if not counts[split][name]
+        ]
+    if config.evaluation.top_k >= len(listing.class_counts):
+        notes.append(
+            f"evaluation.top_k: with {len(listing.class_counts)} classes every answer is in the top {config.evaluation.top_k}"
+        )
+    return notes
+
+
+def megabytes(size: float) -> str:
+    """Returns a number of bytes as a person reads it."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"

@@ -1,0 +1,61 @@
+"""What `check` prints about a config that can run."""
+
+from collections.abc import Iterator
+
+from components.image_example_gen.listing import Listing
+from modules.features import SPLITS
+from pipeline.check import Checkup, expected_counts, free_bytes, megabytes, needed_bytes
+from pipeline.config import Config
+
+MOST_CLASSES_SHOWN = 40
+
+
+def summarise(config: Config, checkup: Checkup) -> str:
+    """Returns the lines that say what a run would do, on what, and what to look at before."""
+    lines = [
+        f"name      {config.name}",
+        f"data      {config.data.source} ({checkup.listing.format.replace('_', ' ')})",
+        *_data_lines(config, checkup.listing),
+        f"model     {_describe_model(config)}",
+        *_recipe_lines(config),
+        f"output    {config.output}",
+        f"          a run writes about {megabytes(needed_bytes(config, checkup.listing))}, "
+        f"{megabytes(free_bytes(config.output))} are free",
+        f"serving   {config.push.destination}",
+        *(f"note      {note}" for note in checkup.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _describe_model(config: Config) -> str:
+    model = config.model
+    weights = {"imagenet": "ImageNet weights of Keras", "none": "random weights"}.get(
+        model.weights, f"weights {model.weights}"
+    )
+    name = f"{model.backbone_file} (your own)" if model.backbone_file else f"{model.backbone}, {weights}"
+    return f"{name}, at {model.image_size} px"
+
+
+def _recipe_lines(config: Config) -> Iterator[str]:
+    for index, stage in enumerate(config.training.recipe):
+        extras = f", {stage.optimizer} {stage.learning_rate:g} {stage.schedule}"
+        if stage.augmentation.is_random:
+            extras += ", augmented"
+        yield f"{'recipe' if not index else '':10}{stage.name}: {stage.train}, up to {stage.epochs} epochs{extras}"
+
+
+def _data_lines(config: Config, listing: Listing) -> Iterator[str]:
+    if listing.format == "tfrecord":
+        yield f"          {len(listing.files):,} TFRecord files; classes and images are counted when they are read"
+        return
+    counts = expected_counts(listing, config)
+    is_drawn = listing.split_counts.keys() != set(SPLITS)
+    about = "about " if is_drawn else ""
+    totals = ", ".join(f"{about}{counts[split].total():,} {split}" for split in SPLITS)
+    yield f"          {len(listing.files):,} images of {len(listing.class_counts)} classes: {totals}"
+    width = max(len(name) for name in listing.class_counts)
+    yield f"          {'class':{width}} " + "".join(f"{split:>9}" for split in SPLITS)
+    for name in list(listing.class_counts)[:MOST_CLASSES_SHOWN]:
+        yield f"          {name:{width}} " + "".join(f"{counts[split][name]:9,}" for split in SPLITS)
+    if len(listing.class_counts) > MOST_CLASSES_SHOWN:
+        yield f"          and {len(listing.class_counts) - MOST_CLASSES_SHOWN} more classes"
