@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent
 
 
 def read_version() -> str:
-    """Returns __version__ of pipeline/__init__.py without importing it: its requirements may be missing yet."""
+    """Returns __version__ of pipeline/__init__.py without importing it, which needs nothing installed."""
     for statement in ast.parse((ROOT / "pipeline" / "__init__.py").read_text()).body:
         if isinstance(statement, ast.Assign) and statement.targets[0].id == "__version__":
             return ast.literal_eval(statement.value)

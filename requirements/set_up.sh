@@ -35,7 +35,7 @@ find_python() {
       return
     fi
   done
-  "$uv" python install --quiet --no-bin 3.10 >&2 && "$uv" python find --quiet --managed-python 3.10
+  "$uv" python install --no-bin 3.10 >&2 && "$uv" python find --quiet --managed-python 3.10
 }
 
 if ! python=$(find_python); then
