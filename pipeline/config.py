@@ -166,6 +166,8 @@ class InfraCheck:
     """Budget of the median time to answer one image, in milliseconds."""
     max_memory_mb: PositiveFloat = 4000.0
     """Budget of the serving process' peak resident memory, in megabytes."""
+    timeout_seconds: PositiveFloat = 600.0
+    """Longest time for the clean process to start, load the model and answer all images, in seconds."""
 
 
 @settings

@@ -1,0 +1,1 @@
+"""Lets the exported model answer real images in a clean process, within budgets."""
