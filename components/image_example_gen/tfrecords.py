@@ -119,7 +119,11 @@ def _features(payload: bytes) -> dict[str, tf.train.Feature]:
 def _label(features: dict[str, tf.train.Feature], key: str) -> str:
     if key in features and features[key].int64_list.value:
         return str(features[key].int64_list.value[0])
-    return _single_bytes(features, key, "label").decode("utf-8")
+    label = _single_bytes(features, key, "label")
+    try:
+        return label.decode()
+    except UnicodeDecodeError:
+        raise Rejected(f"the label {label!r} is not valid UTF-8") from None
 
 
 def _single_bytes(features: dict[str, tf.train.Feature], key: str, field: str) -> bytes:

@@ -1,0 +1,520 @@
+"""ImageExampleGen on Beam: from folders, manifests and TFRecords to examples and a report."""
+
+import collections
+import hashlib
+import io
+import itertools
+import json
+import pathlib
+import tracemalloc
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tfx.types import artifact_utils, standard_artifacts
+
+from components import artifacts
+from components.errors import RunStopped
+from components.image_example_gen.component import ImageExampleGen
+from components.image_example_gen.executor import Executor
+from components.image_example_gen.report import read_report
+from components.image_example_gen.sources import fingerprint
+from modules import features
+
+SHARES = {"train": 0.6, "eval": 0.2, "test": 0.2}
+
+
+def png(seed, size=(8, 6), image_format="PNG", **options):
+    """An encoded picture of noise; every seed gives another."""
+    noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(noise).save(encoded, image_format, **options)
+    return encoded.getvalue()
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def write_classes(folder, images_a_class=30, first_seed=0):
+    for class_number, label in enumerate(("cat", "dog")):
+        for number in range(images_a_class):
+            seed = first_seed + 1000 * class_number + number
+            write(folder / label / f"{number:03d}.png", png(seed))
+    return folder
+
+
+def write_records(file, rows, compression=""):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions(compression_type=compression)) as writer:
+        for row in rows:
+            writer.write(row if isinstance(row, bytes) else record(**row))
+    return file
+
+
+def record(**values):
+    """A serialized tf.Example, feature by feature; the names get the slashes that keywords cannot have."""
+    feature = {}
+    for name, value in values.items():
+        if isinstance(value, int):
+            feature[name.replace("__", "/")] = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+        else:
+            feature[name.replace("__", "/")] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+
+
+def parameters(source, keys=None, **changes):
+    return {
+        "source": str(source),
+        "format": "auto",
+        "splits": json.dumps(SHARES),
+        "tfrecord_keys": json.dumps(
+            keys or {"image": "image/encoded", "label": "image/class/text", "split": None, "path": None}
+        ),
+        "max_megapixels": 1.0,
+        "images_per_shard": 1000,
+        "source_fingerprint": "",
+        "source_hash": "",
+        **changes,
+    }
+
+
+Result = collections.namedtuple("Result", ["examples", "report", "artifact"])
+
+
+@pytest.fixture
+def ingest(tmp_path):
+    """Runs the executor; returns {split: [tf.Example]}, the report, and the examples artifact."""
+    runs = iter(range(100))
+
+    def run(source, **changes):
+        folder = tmp_path / f"run-{next(runs)}"
+        examples, report = standard_artifacts.Examples(), artifacts.IngestReport()
+        examples.uri, report.uri = str(folder / "examples"), str(folder / "report")
+        executor = Executor(Executor.Context(tmp_dir=str(folder / "tmp"), unique_id="1"))
+        executor.Do({}, {"examples": [examples], "ingest_report": [report]}, parameters(source, **changes))
+        assert not list((folder / "tmp").rglob("*.*")), "work files are left behind"
+        splits = artifact_utils.decode_split_names(examples.split_names)
+        return Result({split: read(examples, split) for split in splits}, read_report(report.uri), examples)
+
+    return run
+
+
+def shard_files(artifact, split):
+    return sorted(pathlib.Path(artifact.uri, f"Split-{split}").iterdir())
+
+
+def read(artifact, split):
+    files = [str(file) for file in shard_files(artifact, split)]
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
+    return [tf.train.Example.FromString(serialized) for serialized in records]
+
+
+def value(example, name):
+    feature = example.features.feature[name]
+    (single,) = getattr(feature, feature.WhichOneof("kind")).value
+    return single.decode() if isinstance(single, bytes) and name != features.IMAGE_BYTES else single
+
+
+def split_of_paths(examples):
+    return {
+        value(example, features.SOURCE_PATH): split for split, all_ in examples.items() for example in all_
+    }
+
+
+def content_of(examples):
+    return {
+        value(example, features.SOURCE_PATH): value(example, features.IMAGE_BYTES)
+        for split in examples.values()
+        for example in split
+    }
+
+
+# Examples
+
+
+def test_an_example_carries_the_untouched_file_its_label_and_its_facts(ingest, tmp_path):
+    write_classes(tmp_path / "images")
+    data = write(tmp_path / "images" / "cat" / "photo.jpg", png(7, (30, 20), "JPEG")).read_bytes()
+    result = ingest(tmp_path / "images")
+    (example,) = (
+        example
+        for split in result.examples.values()
+        for example in split
+        if value(example, features.SOURCE_PATH) == "cat/photo.jpg"
+    )
+    assert set(example.features.feature) == {features.IMAGE_BYTES, features.LABEL, *features.SCALARS}
+    assert value(example, features.IMAGE_BYTES) == data
+    assert value(example, features.LABEL) == "cat"
+    assert [value(example, name) for name in (features.WIDTH, features.HEIGHT, features.CHANNELS)] == [
+        30,
+        20,
+        3,
+    ]
+    assert value(example, features.BYTE_SIZE) == len(data)
+    assert value(example, features.IMAGE_FORMAT) == "JPEG"
+    assert value(example, features.CONTENT_HASH) == hashlib.sha256(data).hexdigest()
+    luma = np.asarray(Image.open(io.BytesIO(data)).convert("L")).mean()
+    assert value(example, features.MEAN_BRIGHTNESS) == pytest.approx(luma, abs=1)
+
+
+def test_every_image_is_in_exactly_one_split_and_counted(ingest, tmp_path):
+    result = ingest(write_classes(tmp_path / "images"))
+    assert list(result.examples) == ["train", "eval", "test"]
+    assert len(split_of_paths(result.examples)) == sum(map(len, result.examples.values())) == 60
+    assert result.report.counts == {
+        "listed": 60,
+        "ingested": 60,
+        "set_aside": 0,
+        "leaks": 0,
+        "conflicts": 0,
+        "converted": 0,
+        "oriented": 0,
+        "duplicates": 0,
+        "ignored": 0,
+    }
+    assert result.report.splits == {
+        split: dict(
+            sorted(collections.Counter(value(example, features.LABEL) for example in examples).items())
+        )
+        for split, examples in result.examples.items()
+    }
+    assert result.report.formats == {"PNG": 60}
+
+
+def test_adding_and_renaming_images_moves_none(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    before = split_of_paths(ingest(images).examples)
+    write_classes(images / "more", first_seed=500)
+    for label in ("cat", "dog"):
+        (images / "more" / label).rename(images / label / "more")
+    (images / "more").rmdir()
+    (images / "cat" / "000.png").rename(images / "cat" / "renamed.png")
+    after = split_of_paths(ingest(images).examples)
+    assert len(after) == 120
+    before["cat/renamed.png"] = before.pop("cat/000.png")
+    assert {path: after[path] for path in before} == before
+
+
+def test_split_folders_are_kept_and_eval_comes_out_of_train(ingest, tmp_path):
+    write_classes(tmp_path / "images" / "train", 40)
+    write_classes(tmp_path / "images" / "test", 5, first_seed=500)
+    result = ingest(tmp_path / "images")
+    split_of = split_of_paths(result.examples)
+    assert {split for path, split in split_of.items() if path.startswith("test/")} == {"test"}
+    assert {split for path, split in split_of.items() if path.startswith("train/")} == {"train", "eval"}
+    assert result.report.splits["test"] == {"cat": 5, "dog": 5}
+    # 0.2 / 0.8 of 80 images are 20; three standard errors are 12.
+    assert 8 <= len(result.examples["eval"]) <= 32
+
+
+def test_a_manifest_is_ingested_with_its_labels_and_splits(ingest, tmp_path):
+    write_classes(tmp_path / "images", 9)
+    split_of_number = {0: "test", 1: "test", 2: "eval", 3: "eval"}
+    lines = ["path,label,split"] + [
+        f"images/{folder}/{number:03d}.png,{label},{split_of_number.get(number, 'train')}"
+        for folder, label in (("cat", "Katze"), ("dog", "Hund"))
+        for number in range(9)
+    ]
+    manifest = write(tmp_path / "labels.csv", "\n".join(lines).encode())
+    assert ingest(manifest).report.splits == {
+        "train": {"Hund": 5, "Katze": 5},
+        "eval": {"Hund": 2, "Katze": 2},
+        "test": {"Hund": 2, "Katze": 2},
+    }
+
+
+# Shards
+
+
+def test_shards_have_the_configured_size_and_mix_the_classes(ingest, tmp_path):
+    result = ingest(write_classes(tmp_path / "images", 60), images_per_shard=20)
+    for split, examples in result.examples.items():
+        num_shards = -(-len(examples) // 20)
+        assert [file.name for file in shard_files(result.artifact, split)] == [
+            f"data_tfrecord-{shard:05d}-of-{num_shards:05d}.gz" for shard in range(num_shards)
+        ]
+    labels = [value(example, features.LABEL) for example in result.examples["train"]]
+    changes = sum(first != second for first, second in itertools.pairwise(labels))
+    assert changes > len(labels) / 4  # sorted by class there would be one
+
+
+def test_there_is_a_file_for_every_shard_even_where_images_are_few(ingest, tmp_path):
+    result = ingest(write_classes(tmp_path / "images", 20), images_per_shard=1)
+    assert len(shard_files(result.artifact, "train")) == len(result.examples["train"])
+
+
+def test_two_runs_write_equal_files_and_the_number_of_shards_does_not_change_the_order(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    first, second = ingest(images), ingest(images)
+    for split in first.examples:
+        assert [file.read_bytes() for file in shard_files(first.artifact, split)] == [
+            file.read_bytes() for file in shard_files(second.artifact, split)
+        ]
+    assert first.report == second.report
+    assert ingest(images, images_per_shard=5).examples == first.examples
+
+
+def test_images_are_never_all_in_memory(ingest, tmp_path):
+    side, images_a_class = 512, 20
+    for number in range(images_a_class):
+        write(tmp_path / "images" / "cat" / f"{number}.bmp", png(number, (side, side), "BMP"))
+        write(tmp_path / "images" / "dog" / f"{number}.bmp", png(1000 + number, (side, side), "BMP"))
+    all_bytes = 2 * images_a_class * 3 * side * side
+    tracemalloc.start()  # sees the bytes that Python, NumPy and Pillow hold
+    ingest(tmp_path / "images")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < all_bytes / 2
+
+
+# Files that cannot be used, conversions, orientation
+
+
+def test_useless_files_are_set_aside_with_path_and_reason(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    whole = png(5000, (50, 50), "JPEG")
+    write(images / "cat" / "README.txt", b"Photographs by Ann.")
+    write(images / "cat" / "empty.png", b"")
+    write(images / "cat" / "large.png", png(5001, (1200, 900)))
+    write(images / "dog" / "half.jpg", whole[: len(whole) // 2])
+    (images / "dog" / "gone.png").symlink_to("absent.png")
+    report = ingest(images).report
+    assert report.set_aside == [
+        {"path": "cat/README.txt", "reason": "not an image in a known format"},
+        {"path": "cat/empty.png", "reason": "the file is empty"},
+        {
+            "path": "cat/large.png",
+            "reason": "1200 x 900 pixels are 1.1 megapixels, more than data.max_megapixels = 1",
+        },
+        {"path": "dog/gone.png", "reason": "is a link to a file that does not exist"},
+        {"path": "dog/half.jpg", "reason": "truncated or damaged JPEG"},
+    ]
+    counts = report.counts
+    assert (counts["listed"], counts["ingested"], counts["set_aside"]) == (65, 60, 5)
+
+
+def test_a_class_whose_files_are_all_useless_is_mentioned(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    write(images / "fish" / "1.png", b"no image")
+    assert ingest(images).report.findings == ["class 'fish' has no usable image"]
+
+
+def test_conversions_and_orientation_are_counted(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    orientation = Image.Exif()
+    orientation[0x0112] = 6
+    write(images / "cat" / "turned.jpg", png(1, (30, 20), "JPEG", exif=orientation))
+    webp = write(images / "cat" / "a.webp", png(2, (9, 7), "WEBP", lossless=True)).read_bytes()
+    write(images / "dog" / "b.tiff", png(3, (9, 7), "TIFF"))
+    write(images / "dog" / "c.tiff", png(4, (9, 7), "TIFF", exif=orientation))
+    result = ingest(images)
+    assert result.report.converted == {"TIFF": 2, "WEBP": 1}
+    assert result.report.counts["converted"] == 3
+    assert result.report.counts["oriented"] == 2
+    assert result.report.formats == {"JPEG": 1, "PNG": 60, "TIFF": 2, "WEBP": 1}
+    written = content_of(result.examples)["cat/a.webp"]
+    np.testing.assert_array_equal(
+        tf.io.decode_png(written).numpy(), np.asarray(Image.open(io.BytesIO(webp)).convert("RGB"))
+    )
+
+
+# Copies
+
+
+def test_copies_stay_together_and_are_reported(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    for name in ("copy.png", "another.png"):
+        write(images / "cat" / name, (images / "cat" / "000.png").read_bytes())
+    result = ingest(images)
+    (duplicate,) = result.report.duplicates
+    assert duplicate["paths"] == ["cat/000.png", "cat/another.png", "cat/copy.png"]
+    assert result.report.counts["duplicates"] == 2
+    split_of = split_of_paths(result.examples)
+    assert {split_of[path] for path in duplicate["paths"]} == {duplicate["split"]}
+
+
+def test_the_same_content_under_two_labels_is_set_aside_and_reported(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    write(images / "dog" / "cat.png", (images / "cat" / "000.png").read_bytes())
+    report = ingest(images).report
+    (conflict,) = report.conflicts
+    assert conflict["images"] == [
+        {"path": "cat/000.png", "label": "cat"},
+        {"path": "dog/cat.png", "label": "dog"},
+    ]
+    reason = "the same content has the labels cat, dog; keep the file under one of them"
+    assert report.set_aside == [{"path": path, "reason": reason} for path in ("cat/000.png", "dog/cat.png")]
+    assert (report.counts["conflicts"], report.counts["listed"], report.counts["ingested"]) == (2, 61, 59)
+
+
+def test_a_training_image_that_is_also_a_test_image_is_left_out_as_a_leak(ingest, tmp_path):
+    images = tmp_path / "images"
+    write_classes(images / "train")
+    write_classes(images / "test", 3, first_seed=500)
+    write(images / "train" / "cat" / "leak.png", (images / "test" / "cat" / "000.png").read_bytes())
+    result = ingest(images)
+    (leak,) = result.report.leaks
+    assert leak["kept"] == {"path": "test/cat/000.png", "split": "test"}
+    assert [left_out["path"] for left_out in leak["left_out"]] == ["train/cat/leak.png"]
+    assert "train/cat/leak.png" not in split_of_paths(result.examples)
+    counts = result.report.counts
+    assert (counts["listed"], counts["ingested"], counts["leaks"], counts["set_aside"]) == (67, 66, 1, 0)
+
+
+# Existing TFRecords
+
+
+def records_of(split=None, count=20, first_seed=0):
+    return [
+        {
+            "image__encoded": png(first_seed + number),
+            "image__class__text": [b"cat", b"dog"][number % 2],
+            **({"split": split} if split else {}),
+        }
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("suffix", "compression"), [("", ""), (".gz", "GZIP")])
+def test_tfrecords_become_examples_with_the_same_facts_as_files(ingest, tmp_path, suffix, compression):
+    rows = records_of(count=40)
+    write_records(tmp_path / "records" / f"a.tfrecord{suffix}", rows[:25], compression)
+    write_records(tmp_path / "records" / f"b.tfrecord{suffix}", rows[25:], compression)
+    result = ingest(tmp_path / "records" / "*.tfrecord*")
+    contents = content_of(result.examples)
+    names = [f"a.tfrecord{suffix}#{number}" for number in range(25)]
+    names += [f"b.tfrecord{suffix}#{number}" for number in range(15)]
+    assert contents == {name: row["image__encoded"] for name, row in zip(names, rows, strict=True)}
+    example = result.examples["train"][0]
+    data = value(example, features.IMAGE_BYTES)
+    assert value(example, features.CONTENT_HASH) == hashlib.sha256(data).hexdigest()
+    assert (value(example, features.WIDTH), value(example, features.HEIGHT)) == (8, 6)
+    assert (result.report.format, result.report.counts["listed"]) == ("tfrecord", 40)
+
+
+def test_the_keys_of_tfrecords_can_be_named(ingest, tmp_path):
+    rows = [
+        {"jpeg": png(number), "class": number % 2, "set": split, "name": f"{number}.png".encode()}
+        for number, split in enumerate([b"training"] * 8 + [b"val"] * 4 + [b"test"] * 4)
+    ]
+    write_records(tmp_path / "a.tfrecord", rows)
+    keys = {"image": "jpeg", "label": "class", "split": "set", "path": "name"}
+    result = ingest(tmp_path / "a.tfrecord", keys=keys)
+    assert result.report.splits == {
+        "train": {"0": 4, "1": 4},
+        "eval": {"0": 2, "1": 2},
+        "test": {"0": 2, "1": 2},
+    }
+    assert split_of_paths(result.examples)["9.png"] == "eval"
+
+
+def test_splits_missing_among_the_records_are_drawn_out_of_train(ingest, tmp_path):
+    write_records(tmp_path / "a.tfrecord", records_of(b"train", 60) + records_of(b"test", 10, first_seed=500))
+    keys = {"image": "image/encoded", "label": "image/class/text", "split": "split", "path": None}
+    result = ingest(tmp_path / "a.tfrecord", keys=keys)
+    assert len(result.examples["test"]) == 10
+    assert len(result.examples["eval"]) > 0
+
+
+def test_records_that_cannot_be_used_are_set_aside(ingest, tmp_path):
+    useless = [
+        {"image__encoded": b"no image", "image__class__text": b"cat"},
+        {"image__encoded": png(900)},
+        {"image__class__text": b"cat"},
+        {"image__encoded": png(901), "image__class__text": b"c\xff"},
+        {"image__encoded": png(902), "image__class__text": b" "},
+        b"no example",
+    ]
+    write_records(tmp_path / "a.tfrecord", records_of(count=40) + useless)
+    report = ingest(tmp_path / "a.tfrecord").report
+    reasons = {entry["path"]: entry["reason"] for entry in report.set_aside}
+    assert reasons == {
+        "a.tfrecord#40": "not an image in a known format",
+        "a.tfrecord#41": "the record has no value of 'image/class/text' (data.tfrecord.label); it has "
+        "['image/encoded']",
+        "a.tfrecord#42": "the record has no value of 'image/encoded' (data.tfrecord.image); it has "
+        "['image/class/text']",
+        "a.tfrecord#43": "the label b'c\\xff' is not valid UTF-8",
+        "a.tfrecord#44": "class name ' ' is empty. Give the class a name.",
+        "a.tfrecord#45": "the record is no tf.Example",
+    }
+
+
+def test_a_damaged_tfrecord_file_stops_the_run(ingest, tmp_path):
+    file = write_records(tmp_path / "a.tfrecord", records_of())
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(RunStopped, match=r"a.tfrecord is truncated or damaged after 19 records"):
+        ingest(file)
+
+
+# Data that makes no training set
+
+
+def test_ingest_stops_when_no_image_can_be_used(ingest, tmp_path):
+    write(tmp_path / "images" / "cat" / "1.png", b"no image")
+    write(tmp_path / "images" / "dog" / "1.png", b"no image")
+    with pytest.raises(
+        RunStopped, match=r"no image of .*images can be used. 2 files were set aside.*\n  cat/1.png"
+    ):
+        ingest(tmp_path / "images")
+
+
+def test_ingest_stops_when_a_split_stays_empty(ingest, tmp_path):
+    rare = json.dumps({"train": 0.99998, "eval": 0.00001, "test": 0.00001})
+    with pytest.raises(
+        RunStopped, match=r"none of the 6 images of .* the eval split. .*raise data.splits.eval"
+    ):
+        ingest(write_classes(tmp_path / "images", 3), splits=rare)
+
+
+def test_ingest_stops_when_one_class_is_left(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    for file in (images / "dog").iterdir():
+        file.write_bytes(b"no image")
+    with pytest.raises(RunStopped, match=r"has only one class, 'cat'.* 30 files were set aside"):
+        ingest(images)
+
+
+def test_a_missing_source_fails_before_any_work(ingest, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nothing at .*absent"):
+        ingest(tmp_path / "absent")
+
+
+# The step in a pipeline
+
+
+def run_pipeline(source, folder):
+    """Runs a pipeline of this one step with TFX's local runner; returns the folders of all examples."""
+    from tfx.orchestration import metadata, pipeline
+    from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
+
+    step = ImageExampleGen(**parameters(source, source_fingerprint=fingerprint(str(source))))
+    BeamDagRunner().run(
+        pipeline.Pipeline(
+            pipeline_name="ingest",
+            pipeline_root=str(folder / "root"),
+            components=[step],
+            enable_cache=True,
+            metadata_connection_config=metadata.sqlite_metadata_connection_config(
+                str(folder / "metadata.sqlite")
+            ),
+        )
+    )
+    return sorted((folder / "root" / "ImageExampleGen" / "examples").iterdir())
+
+
+def test_unchanged_data_comes_from_the_cache_and_changed_data_does_not(tmp_path):
+    images = write_classes(tmp_path / "images")
+    assert len(run_pipeline(images, tmp_path)) == 1
+    assert len(run_pipeline(images, tmp_path)) == 1
+    write(images / "cat" / "new.png", png(999))
+    folders = run_pipeline(images, tmp_path)
+    assert len(folders) == 2
+    new_examples = standard_artifacts.Examples()
+    new_examples.uri = str(max(folders, key=lambda folder: int(folder.name)))
+    paths = split_of_paths({split: read(new_examples, split) for split in features.SPLITS})
+    assert "cat/new.png" in paths
