@@ -1,0 +1,139 @@
+"""The baseline is the newest model in the push destination that the candidate can be compared with."""
+
+import json
+import shutil
+
+import pytest
+import tensorflow as tf
+from tfx.types import Channel, standard_artifacts
+
+from components import artifacts
+from components.baseline import executor as baseline
+from components.baseline.choice import choose_baseline, signatures
+from components.baseline.component import Baseline
+from components.pusher.push import push
+from tests import tiny_data, tiny_models
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Folders of three models of the same classes and one of others."""
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "first": tiny_models.save_model(folder / "first", weight=0.5),
+        "second": tiny_models.save_model(folder / "second", weight=0.6),
+        "candidate": tiny_models.save_model(folder / "candidate" / "Format-Serving", weight=0.7),
+        "other_classes": tiny_models.save_model(folder / "other", labels=("dark", "dim")),
+    }
+
+
+@pytest.fixture
+def destination(tmp_path):
+    return tmp_path / "serving"
+
+
+def test_without_a_serving_model_there_is_no_baseline(models, destination):
+    assert choose_baseline(models["candidate"], destination) == (
+        None,
+        f"no model serves from {destination} yet",
+    )
+
+
+def test_the_newest_version_is_the_baseline(models, destination):
+    push(models["first"], destination, b"")
+    push(models["second"], destination, b"")
+
+    assert choose_baseline(models["candidate"], destination) == (2, "version 2 is comparable")
+
+
+def test_a_candidate_that_serves_already_is_compared_with_the_version_before(models, destination):
+    push(models["first"], destination, b"")
+    push(models["candidate"], destination, b"")
+
+    assert choose_baseline(models["candidate"], destination) == (
+        1,
+        "version 1 is comparable; version 2 is the candidate itself, byte for byte",
+    )
+
+
+def test_a_candidate_that_alone_serves_has_no_baseline(models, destination):
+    push(models["candidate"], destination, b"")
+
+    assert choose_baseline(models["candidate"], destination) == (
+        None,
+        "version 1 is the candidate itself, byte for byte",
+    )
+
+
+def test_a_version_with_other_classes_is_passed_over_and_the_classes_are_named(models, destination):
+    push(models["first"], destination, b"")
+    push(models["other_classes"], destination, b"")
+
+    version, reason = choose_baseline(models["candidate"], destination)
+
+    assert version == 1
+    assert "version 2 knows other classes: it lacks 'bright' and also has 'dim'" in reason
+
+
+def test_versions_that_cannot_be_evaluated_are_passed_over(models, destination):
+    nameless = push(models["first"], destination, b"").path
+    (nameless / "assets.extra" / "headstart.json").unlink()
+    (destination / "2").mkdir()
+    without_signature = destination / "3"
+    tf.saved_model.save(tf.Module(), str(without_signature))
+
+    assert choose_baseline(models["candidate"], destination) == (
+        None,
+        "version 3 has no signature serving_default; version 2 holds no SavedModel; "
+        "version 1 does not say which classes it knows",
+    )
+
+
+def test_signatures_are_read_without_loading_the_model(models):
+    assert {"serving_default", "serve_images"} <= signatures(models["first"])
+
+
+def test_a_candidate_without_class_names_is_an_error(models, tmp_path, destination):
+    nameless = tmp_path / "nameless"
+    shutil.copytree(models["first"], nameless, ignore=shutil.ignore_patterns("assets.extra"))
+
+    with pytest.raises(ValueError, match=r"has no class names in assets\.extra/headstart\.json"):
+        choose_baseline(nameless, destination)
+
+
+def run_step(tmp_path, models, destination) -> dict:
+    """Runs the Baseline as the pipeline does; returns baseline.json."""
+    model = standard_artifacts.Model()
+    model.uri = str(models["candidate"].parent)
+    output = tiny_data.new_artifact(artifacts.BaselineModel, tmp_path / "baseline_model")
+    properties = {"push_destination": str(destination)}
+    baseline.Executor().Do({"model": [model]}, {"baseline_model": [output]}, properties)
+    return json.loads((tmp_path / "baseline_model" / "baseline.json").read_text())
+
+
+def test_the_step_copies_the_serving_model_so_that_it_can_be_loaded(tmp_path, models, destination):
+    push(models["second"], destination, b"")
+
+    assert run_step(tmp_path, models, destination) == {"version": 1, "reason": "version 1 is comparable"}
+
+    loaded = tf.saved_model.load(str(tmp_path / "baseline_model" / "Format-Serving"))
+    answer = loaded.signatures["serve_images"](image_bytes=tf.constant([tiny_data.grey_png(255)]))
+    assert answer["labels"].numpy().tolist() == [[b"bright", b"dark"]]
+    assert answer["probabilities"].numpy()[0] == pytest.approx([0.6, 0.4])
+
+
+def test_the_step_writes_no_model_when_there_is_none(tmp_path, models, destination):
+    assert run_step(tmp_path, models, destination)["version"] is None
+    assert not (tmp_path / "baseline_model" / "Format-Serving").exists()
+
+
+def test_the_step_gives_a_baseline_model():
+    step = Baseline(
+        model=Channel(type=standard_artifacts.Model),
+        push_destination="serving",
+        serving_state="none",
+        source_hash="1",
+    )
+
+    assert step.outputs["baseline_model"].type is artifacts.BaselineModel
+    assert step.exec_properties["serving_state"] == "none"
