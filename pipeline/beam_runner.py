@@ -29,9 +29,13 @@ class _Progress:
         self.step_was_cached = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Notices the launcher's message about a cached step, the only place where TFX tells it."""
-        if str(record.msg).startswith("A cached execution"):
+        """Notices what TFX tells nowhere but in its log: a cached step, and one that had no inputs."""
+        message = str(record.msg)
+        if message.startswith("A cached execution"):
             self.step_was_cached = True
+        elif "resolution error" in message:
+            step, error = record.args[:2]
+            self.failure = Failure(str(step), RuntimeError(f"its inputs could not be found: {error}"))
         return True
 
     def finish(self, step: str, seconds: float) -> None:
@@ -56,6 +60,8 @@ class _ReportedNode(beam_dag_runner.PipelineNodeAsDoFn):
                 # Beam rewrites the message on the way out; keep the error as it was raised.
                 _progress.failure = Failure(self._node_id, error)
                 raise
+        if _progress.failure:
+            raise _progress.failure.error  # TFX goes on to the next step when one finds no inputs
         _progress.finish(self._node_id, time.monotonic() - started)
 
 

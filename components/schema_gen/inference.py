@@ -27,7 +27,10 @@ def infer_schema(train_statistics: statistics_pb2.DatasetFeatureStatisticsList) 
             numeric = feature_statistics(train_statistics, feature.name).num_stats
             limits.write_limits(feature, *limits.median_limits(numeric))
     for name in UNMEASURED_FEATURES:
-        _add_unmeasured(schema, name)
+        # No `shape` here: it would ask for `presence`, and ExampleValidator reports a feature that
+        # must be present and has no statistics as dropped.
+        schema.feature.add(name=name, type=schema_pb2.BYTES)
+    _represent_as_single_values(schema)
     return schema
 
 
@@ -46,14 +49,14 @@ def _restrict_to_classes(schema: schema_pb2.Schema, classes: list[str]) -> None:
     schema.string_domain.add(name=features.LABEL, value=classes)
 
 
-def _add_unmeasured(schema: schema_pb2.Schema, name: str) -> None:
-    """Adds a feature of one byte string an example that is read, but not validated.
+def _represent_as_single_values(schema: schema_pb2.Schema) -> None:
+    """Says that each feature is one value an example.
 
-    A `shape` would ask for `presence`, and ExampleValidator reports a feature that must be present
-    and has no statistics as dropped. A tensor representation says the same to all readers, and asks
-    for no presence.
+    Readers take a feature's shape from its tensor representation; where any feature has one, they
+    see only those that have one.
     """
-    schema.feature.add(name=name, type=schema_pb2.BYTES)
-    dense = schema.tensor_representation_group[""].tensor_representation[name].dense_tensor
-    dense.column_name = name
-    dense.shape.dim.add(size=1)
+    represented = schema.tensor_representation_group[""].tensor_representation
+    for feature in schema.feature:
+        dense = represented[feature.name].dense_tensor
+        dense.column_name = feature.name
+        dense.shape.dim.add(size=1)

@@ -53,12 +53,11 @@ def _faults(schema: schema_pb2.Schema) -> list[str]:
         if feature.type != expected:
             found, wanted = map(schema_pb2.FeatureType.Name, (feature.type, expected))
             faults.append(f"feature {name} has type {found}, it must be {wanted}")
-        if name in UNMEASURED_FEATURES and not _is_represented(schema, feature):
-            faults.append(
-                f"feature {name} has no statistics, so it must have neither presence nor shape, "
-                "but a dense_tensor of size 1 in tensor_representation_group"
-            )
-        elif name not in UNMEASURED_FEATURES and not _is_present_once(feature):
+        if not _is_represented(schema, name):
+            faults.append(f"feature {name} must have a dense_tensor of size 1 in tensor_representation_group")
+        if name in UNMEASURED_FEATURES and (feature.HasField("presence") or feature.HasField("shape")):
+            faults.append(f"feature {name} has no statistics, so it must have neither presence nor shape")
+        if name not in UNMEASURED_FEATURES and not _is_present_once(feature):
             faults.append(
                 f"feature {name} must have shape {{ dim {{ size: 1 }} }} and presence min_fraction 1"
             )
@@ -75,17 +74,11 @@ def _is_present_once(feature: schema_pb2.Feature) -> bool:
     return feature.presence.min_fraction == 1 and [dim.size for dim in feature.shape.dim] == [1]
 
 
-def _is_represented(schema: schema_pb2.Schema, feature: schema_pb2.Feature) -> bool:
-    if (
-        feature.HasField("presence")
-        or feature.HasField("shape")
-        or "" not in schema.tensor_representation_group
-    ):
+def _is_represented(schema: schema_pb2.Schema, name: str) -> bool:
+    if "" not in schema.tensor_representation_group:
         return False
     represented = schema.tensor_representation_group[""].tensor_representation
-    if feature.name not in represented:
-        return False
-    return [dim.size for dim in represented[feature.name].dense_tensor.shape.dim] == [1]
+    return name in represented and [d.size for d in represented[name].dense_tensor.shape.dim] == [1]
 
 
 def schema_classes(schema: schema_pb2.Schema) -> list[str]:
