@@ -59,7 +59,7 @@ def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
     """
     shares = dataclasses.asdict(config.data.splits)
     assigned = {file.split for file in listing.files} - {None}
-    exact = {split: Counter() for split in SPLITS}
+    expected = {split: Counter() for split in SPLITS}
     for (label, given), images in Counter((file.label, file.split) for file in listing.files).items():
         if given is None:
             candidates = list(SPLITS)
@@ -69,14 +69,14 @@ def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
             candidates = [given]
         total = sum(shares[split] for split in candidates)
         for split in candidates:
-            exact[split][label] += images * shares[split] / total
-    return {
-        split: Counter({label: round(n) for label, n in counts.items()}) for split, counts in exact.items()
-    }
+            expected[split][label] += images * shares[split] / total
+    for counts in expected.values():
+        counts.update({label: round(images) - images for label, images in counts.items()})
+    return expected
 
 
 def needed_bytes(config: Config, listing: Listing) -> float:
-    """Returns about how much disk a run writes: the images once more, pixels of the Trainer's store, models."""
+    """Returns about how much disk a run writes: images once more, the Trainer's store of pixels, models."""
     images = len(listing.files)
     image_size = config.model.image_size or 0
     return sum(file.byte_size for file in listing.files) + images * image_size**2 * 3 + FIXED_OUTPUT_BYTES
@@ -131,8 +131,8 @@ def _recipe_notes(config: Config) -> list[str]:
     if os.path.basename(model.weights) == BUNDLED_WEIGHTS and model.image_size % 32 != 1:
         nearest = max(1, round((model.image_size - 1) / 32)) * 32 + 1
         notes.append(
-            f"model.image_size: {model.image_size} works, but the bundled weights are at their best at sizes of the "
-            f"form 32k+1, such as {nearest}"
+            f"model.image_size: {model.image_size} works, but the bundled weights are at their best at sizes of "
+            f"the form 32k+1, such as {nearest}"
         )
     only_head = all(stage.train == "head" for stage in config.training.recipe)
     if model.weights == "none" and not model.backbone_file and only_head:
@@ -185,18 +185,12 @@ def _listing_notes(config: Config, listing: Listing) -> list[str]:
     for name in listing.class_counts:
         images = counts[TRAIN_SPLIT][name]
         if images < FEW_IMAGES_A_CLASS:
-            notes.append(
-                f"class {name!r}: only {images} training images; from {FEW_IMAGES_A_CLASS} on it may be learnt"
-            )
-        notes += [
-            f"class {name!r}: no image in the {split} split"
-            for split in SPLITS[1:]
-            if not counts[split][name]
-        ]
+            notes.append(f"class {name!r}: only {images} training images, which is little to learn from")
+        empty = [split for split in SPLITS[1:] if not counts[split][name]]
+        notes += [f"class {name!r}: no image in the {split} split" for split in empty]
     if config.evaluation.top_k >= len(listing.class_counts):
-        notes.append(
-            f"evaluation.top_k: with {len(listing.class_counts)} classes every answer is in the top {config.evaluation.top_k}"
-        )
+        top_k, classes = config.evaluation.top_k, len(listing.class_counts)
+        notes.append(f"evaluation.top_k: among {classes} classes the right one is always in the top {top_k}")
     return notes
 
 

@@ -38,10 +38,10 @@ def _describe_model(config: Config) -> str:
 
 def _recipe_lines(config: Config) -> Iterator[str]:
     for index, stage in enumerate(config.training.recipe):
-        extras = f", {stage.optimizer} {stage.learning_rate:g} {stage.schedule}"
-        if stage.augmentation.is_random:
-            extras += ", augmented"
-        yield f"{'recipe' if not index else '':10}{stage.name}: {stage.train}, up to {stage.epochs} epochs{extras}"
+        how = f"up to {stage.epochs} epochs, {stage.optimizer} {stage.learning_rate:g} {stage.schedule}"
+        augmented = ", augmented" if stage.augmentation.is_random else ""
+        heading = "recipe" if index == 0 else ""
+        yield f"{heading:10}{stage.name}: trains {stage.train}, {how}{augmented}"
 
 
 def _data_lines(config: Config, listing: Listing) -> Iterator[str]:
@@ -49,10 +49,13 @@ def _data_lines(config: Config, listing: Listing) -> Iterator[str]:
         yield f"          {len(listing.files):,} TFRecord files; classes and images are counted when they are read"
         return
     counts = expected_counts(listing, config)
-    is_drawn = listing.split_counts.keys() != set(SPLITS)
-    about = "about " if is_drawn else ""
-    totals = ", ".join(f"{about}{counts[split].total():,} {split}" for split in SPLITS)
-    yield f"          {len(listing.files):,} images of {len(listing.class_counts)} classes: {totals}"
+    totals = []
+    for split in SPLITS:
+        in_split = counts[split].total()
+        is_drawn = in_split != listing.split_counts.get(split)
+        totals.append(f"{'about ' if is_drawn else ''}{in_split:,} {split}")
+    images, classes = len(listing.files), len(listing.class_counts)
+    yield f"          {images:,} images of {classes} classes: {', '.join(totals)}"
     width = max(len(name) for name in listing.class_counts)
     yield f"          {'class':{width}} " + "".join(f"{split:>9}" for split in SPLITS)
     for name in list(listing.class_counts)[:MOST_CLASSES_SHOWN]:

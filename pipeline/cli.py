@@ -1,0 +1,256 @@
+"""The command `headstart`. Every command imports what it needs itself, so that --help answers at once."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline import __version__
+
+UNEXPECTED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+CONFIG_ARGUMENT = click.argument("config", type=click.Path())
+SET_OPTION = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override one value of the config; may be repeated. A relative path here is relative to the "
+    "working directory, one in the config to the config.",
+)
+
+
+class UserError(click.ClickException):
+    """A mistake of the user, shown without a traceback."""
+
+    exit_code = BAD_INPUT
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit code.
+
+    0: done, and for a run: the model was pushed, or nothing has changed · 1: unexpected ·
+    2: the config, the command or its input is wrong · 3: the model was not blessed ·
+    4: the data was refused before training · 130: Ctrl-C.
+    """
+    # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        return cli.main(arguments, prog_name="headstart", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return INTERRUPTED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="Headstart %(version)s")
+def cli() -> None:
+    """Retrain an image classifier by transfer learning: ingest, train, judge, push, report.
+
+    \b
+    Examples:
+      headstart init photos/             write a config for your folder of images
+      headstart check photos.yaml        see what is wrong, in a second
+      headstart run photos.yaml          train, evaluate, push; writes a report
+      headstart predict cat.jpg --config photos.yaml
+    """
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(exists=True))
+@click.option("-o", "--output", "file", type=click.Path(dir_okay=False), help="Config file to write.")
+@click.option("--force", is_flag=True, help="Overwrite the config file when it exists.")
+def init(folder: str, file: str | None, force: bool) -> None:
+    """Write a commented config that fits a FOLDER of images.
+
+    FOLDER holds a folder a class, or train/ and test/ folders with those inside; a CSV manifest
+    (path,label[,split]) is welcome as well. Without -o the config is named after the folder.
+
+    \b
+    Examples:
+      headstart init photos/
+      headstart init photos/ -o configs/photos.yaml --force
+    """
+    from pipeline.init_config import write_config
+
+    try:
+        written = write_config(folder, file, force)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    click.echo(f"Wrote {written.file}: {written.summary}.")
+    for note in written.notes:
+        click.echo(f"  note: {note}")
+    click.echo(f"Next: headstart check {written.file} && headstart run {written.file}")
+
+
+@cli.command()
+@CONFIG_ARGUMENT
+@SET_OPTION
+def check(config: str, sets: tuple[str, ...]) -> None:
+    """Check a CONFIG and everything it names, without training.
+
+    Keys, values, paths, image size, recipe, classes, images a split, disk space. All problems are
+    listed at once; the exit code is 2 when there is any.
+
+    \b
+    Examples:
+      headstart check photos.yaml
+      headstart check photos.yaml --set training.recipe=feature_extraction
+    """
+    from pipeline.check_summary import summarise
+
+    loaded, checkup = _load_and_check(config, sets)
+    click.echo(summarise(loaded, checkup))
+    click.echo(f"{config} is ready. Next: headstart run {config}")
+
+
+@cli.command()
+@CONFIG_ARGUMENT
+@SET_OPTION
+def run(config: str, sets: tuple[str, ...]) -> int:
+    """Run the pipeline that a CONFIG describes, on this machine.
+
+    What is finished is kept: the same command continues after Ctrl-C or a crash, and does nothing
+    when nothing has changed.
+
+    \b
+    Exit codes:
+      0  the model was pushed, or nothing has changed
+      2  the config or the command is wrong
+      3  the model was not blessed; what served before still serves
+      4  the data was refused before training
+      1  something unexpected; 130: Ctrl-C
+
+    \b
+    Examples:
+      headstart run pipeline/configs/quickstart.yaml
+      headstart run photos.yaml --set training.recipe.fine_tuning.epochs=20 --set training.batch_size=64
+      headstart run photos.yaml --set output=runs/second_try
+    """
+    loaded, _ = _load_and_check(config, sets)
+    from pipeline import local_runner, run_state
+
+    try:
+        return int(local_runner.run(loaded))
+    except run_state.OutputInUse as error:
+        raise UserError(str(error)) from None
+
+
+@cli.group(name="list")
+def list_group() -> None:
+    """List what a config can name.
+
+    \b
+    Examples:
+      headstart list backbones
+      headstart list recipes
+    """
+
+
+@list_group.command()
+def backbones() -> None:
+    """List the backbones: name, native image size, preprocessing.
+
+    \b
+    Example:
+      headstart list backbones | grep EfficientNet
+    """
+    from modules.backbones import BACKBONES
+
+    click.echo(f"{'backbone':20} {'native px':>9} {'smallest px':>11}  preprocessing")
+    for backbone in BACKBONES.values():
+        sizes = f"{backbone.native_image_size:>9} {backbone.min_image_size:>11}"
+        click.echo(f"{backbone.name:20} {sizes}  {backbone.preprocessing}")
+
+
+@list_group.command()
+def recipes() -> None:
+    """List the ready recipes and when to use each.
+
+    \b
+    Example:
+      headstart list recipes
+    """
+    from pipeline.recipes import recipe_names, recipe_summary
+
+    for name in recipe_names():
+        click.echo(f"{name:20} {recipe_summary(name)}")
+
+
+@cli.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
+@click.option("--model", type=click.Path(), help="Folder of a pushed model, or of numbered versions of it.")
+@click.option("--config", type=click.Path(), help="Config whose newest pushed model answers.")
+@click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes an image.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON an image.")
+def predict(images: tuple[str, ...], model: str | None, config: str | None, top: int, as_json: bool) -> int:
+    """Say what is on each IMAGE, by the newest pushed model.
+
+    An IMAGE may be a folder: every image below it is answered. Without --model and --config the
+    model pushed last below runs/ answers. Images that cannot be read are named, and the exit code
+    is then 2.
+
+    \b
+    Examples:
+      headstart predict shirt.png coat.jpg
+      headstart predict photos/new --config photos.yaml --top 1
+      headstart predict shirt.png --model runs/quickstart/serving --json
+    """
+    from pipeline import predict as prediction
+
+    try:
+        model_dir = prediction.find_model(model, config)
+        files = prediction.find_images(images)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    unreadable = 0
+    for answer in prediction.predict(model_dir, files, top):
+        unreadable += answer.error is not None
+        click.echo(json.dumps(answer.as_dict(), ensure_ascii=False) if as_json else str(answer))
+    return BAD_INPUT if unreadable else 0
+
+
+@cli.command()
+@click.option("--offline", is_flag=True, help="Do not try to reach the server of Keras' weights.")
+def doctor(offline: bool) -> int:
+    """Say what fits on this machine and what does not.
+
+    Python, packages, memory, disk, GPU, C library, weights. The exit code is 2 when runs cannot
+    work here.
+
+    \b
+    Examples:
+      headstart doctor
+      headstart doctor --offline
+    """
+    from pipeline.doctor import examine
+
+    findings = examine(Path.cwd(), ask_network=not offline)
+    for finding in findings:
+        click.echo(str(finding))
+    return BAD_INPUT if any(finding.verdict == "fails" for finding in findings) else 0
+
+
+def _load_and_check(config: str, sets: tuple[str, ...]):
+    """Returns the complete Config and what `check` found; ends the command when there is any problem."""
+    from pipeline.check import check_config
+    from pipeline.config_file import load_config
+    from pipeline.problems import ConfigError
+
+    try:
+        loaded = load_config(config, sets)
+        checkup = check_config(loaded)
+        if checkup.problems:
+            raise ConfigError(config, checkup.problems)
+    except ConfigError as error:
+        raise UserError(str(error)) from None
+    return loaded, checkup
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""Writes a commented config that fits a folder of images. Imports no TensorFlow."""
+
+import dataclasses
+import os
+import re
+import statistics
+from pathlib import Path
+
+import yaml
+from PIL import Image
+
+from components.image_example_gen import sources
+from components.image_example_gen.listing import Listing
+from modules.features import SPLITS, TRAIN_SPLIT
+from pipeline.check import BUNDLED_WEIGHTS
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SAMPLED_IMAGES = 200
+# 32k+1, where the bundled weights are at their best; below 97 px the last feature map is but 2x2 or
+# smaller, and above 225 px the published weights have seen no image.
+IMAGE_SIZES = (97, 129, 161, 193, 225)
+# With fewer training images, a head on fixed features is as good as fine-tuning, and safer.
+FINE_TUNING_FROM_IMAGES = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Sizes of a sample of the images, in pixels as stored."""
+
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+    median_short_side: int
+    unreadable: int
+    """Images of the sample that Pillow cannot read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A config that was written."""
+
+    file: Path
+    summary: str
+    notes: tuple[str, ...]
+
+
+def write_config(source: str, file: str | None = None, force: bool = False) -> Written:
+    """Looks at a source of images and writes a config for it.
+
+    Args:
+      source: a folder of class folders or split folders, or a CSV manifest.
+      file: where to write; by default NAME.yaml in the working directory, named after the source.
+      force: overwrite the file when it exists.
+
+    Raises:
+      FileExistsError: when the file exists and force is not given.
+      FileNotFoundError, ValueError: when the source holds no images to train on.
+    """
+    listing = sources.list_images(source)
+    if listing.format == "tfrecord":
+        raise ValueError(
+            f"{source} holds TFRecord files, which say nothing about themselves. Copy "
+            "pipeline/configs/quickstart.yaml, and set data.source and data.tfrecord."
+        )
+    name = config_name(source)
+    target = Path(file or f"{name}.yaml")
+    if target.exists() and not force:
+        raise FileExistsError(f"{target} exists. Choose another file with -o, or overwrite it with --force.")
+    sizes = sample_sizes(listing)
+    text = config_text(name, source, target, listing, sizes)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    summary = f"{len(listing.files):,} images of {len(listing.class_counts)} classes, {describe_sizes(sizes)}"
+    return Written(target, summary, listing.findings)
+
+
+def config_name(source: str) -> str:
+    """Returns a name for the pipeline: that of the folder, in the letters that a name may have."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(source).resolve().stem).strip("_-")
+    return name or "images"
+
+
+def sample_sizes(listing: Listing) -> Sizes:
+    """Opens the headers of up to 200 images, evenly over the listing.
+
+    Raises:
+      ValueError: when none of them can be read.
+    """
+    step = max(1, len(listing.files) // SAMPLED_IMAGES)
+    sampled = listing.files[::step]
+    found = []
+    for file in sampled:
+        try:
+            with Image.open(os.path.join(listing.root, file.path)) as image:
+                found.append(image.size)
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue
+    if not found:
+        raise ValueError(
+            f"none of {len(sampled)} files below {listing.root} is an image, {sampled[0].path} for one"
+        )
+    return Sizes(
+        smallest=min(found, key=min),
+        largest=max(found, key=max),
+        median_short_side=round(statistics.median(min(size) for size in found)),
+        unreadable=len(sampled) - len(found),
+    )
+
+
+def describe_sizes(sizes: Sizes) -> str:
+    """Returns the sizes as a person reads them."""
+    if sizes.smallest == sizes.largest:
+        return "{} x {} px".format(*sizes.smallest)
+    return "{} x {} to {} x {} px".format(*sizes.smallest, *sizes.largest)
+
+
+def propose_image_size(median_short_side: int) -> int:
+    """Returns the smallest size of IMAGE_SIZES that loses no detail, or the largest."""
+    return next((size for size in IMAGE_SIZES if size >= median_short_side), IMAGE_SIZES[-1])
+
+
+def propose_recipe(training_images: int) -> str:
+    """Returns the name of the ready recipe for a number of training images."""
+    return "fine_tuning" if training_images >= FINE_TUNING_FROM_IMAGES else "feature_extraction"
+
+
+def config_text(name: str, source: str, target: Path, listing: Listing, sizes: Sizes) -> str:
+    """Returns the config with its comments."""
+    given = listing.split_counts
+    training_images = given.get(TRAIN_SPLIT, 0) + round(0.7 * given.get(None, 0))
+    classes = ", ".join(f"{label} ({images:,})" for label, images in list(listing.class_counts.items())[:20])
+    more = len(listing.class_counts) - 20
+    recipe = propose_recipe(training_images)
+    bundled = CHECKOUT / "data" / "weights" / BUNDLED_WEIGHTS
+    has_bundled = bundled.exists()
+    return f"""\
+# {len(listing.files):,} images of {len(listing.class_counts)} classes, {describe_sizes(sizes)}.
+# {_one_line(classes)}{f", and {more} more" if more > 0 else ""}
+#
+#   headstart check {target}
+#   headstart run {target}
+#
+# Relative paths are relative to this file. docs/config.md describes every key and its default.
+
+name: {_scalar(name)}
+output: {_scalar(f"runs/{name}")} # report, models and everything else that a run writes
+
+data:
+  source: {_scalar(_path_from(target, source))}
+  format: {listing.format}
+{_splits_text(listing)}
+model:
+  backbone: MobileNetV2 # small and fast; `headstart list backbones` shows the others
+  weights: {_scalar(_path_from(target, bundled)) if has_bundled else "imagenet # Keras downloads them once"}
+  image_size: {propose_image_size(sizes.median_short_side)} # half of the images have a shorter side below {sizes.median_short_side} px; larger is slower
+  resize:
+    aspect: stretch # or crop (loses the edges) or pad (adds black ones)
+
+training:
+  # {training_images:,} training images. feature_extraction is the safer one below some {FINE_TUNING_FROM_IMAGES}, fine_tuning the
+  # better one above; `headstart list recipes` shows all, and a list of stages makes your own.
+  recipe: {recipe}
+  batch_size: 32
+  class_weights: none # balanced: classes with few images count as much as the others
+
+evaluation:
+  thresholds:
+    accuracy:
+      # at_least: 0.8 # no model below it is pushed
+      change_at_least: -0.01 # nor one that is more than a point worse than the model that serves
+"""
+
+
+def _splits_text(listing: Listing) -> str:
+    given = [split for split in SPLITS if listing.split_counts.get(split)]
+    if set(given) == set(SPLITS) and None not in listing.split_counts:
+        return "  # train, eval and test are the ones found\n"
+    found = f"{' and '.join(given)} are found; the rest is drawn" if given else "Drawn"
+    return f"""\
+  # {found} by a hash of each image's content, so that a copy never lies in two splits.
+  splits: {{train: 0.7, eval: 0.1, test: 0.2}}
+"""
+
+
+def _path_from(target: Path, path: str | Path) -> str:
+    """Returns a path relative to the config file when it lies near, else the absolute one."""
+    relative = os.path.relpath(Path(path).resolve(), target.resolve().parent)
+    far_away = os.path.join("..", "..", "..")
+    return str(Path(path).resolve()) if relative.startswith(far_away) else relative
+
+
+def _scalar(text: str) -> str:
+    """Returns a text as YAML on one line, with quotes where it needs them."""
+    return yaml.safe_dump(text, allow_unicode=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
