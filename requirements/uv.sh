@@ -12,4 +12,8 @@ if [ "uv==$("$tools/bin/uv" --version 2>/dev/null | cut -d' ' -f2)" != "$(grep -
   }
   PIP_DISABLE_PIP_VERSION_CHECK=1 "$tools/bin/python" -m pip install --quiet --require-hashes -r "$pinned"
 fi
+# Trusts the certificates that git and apt trust here, which may include a company's own.
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+  export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}
+fi
 exec "$tools/bin/uv" "$@"
