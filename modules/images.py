@@ -1,6 +1,8 @@
 """From encoded image bytes to pixels of one size, as TensorFlow ops that travel inside the model.
 
-The functions work eagerly and in graphs, so training, evaluation and serving share them.
+The functions work eagerly and in graphs, so training, evaluation and serving share them. No operation
+is stateful (tf.image's croppings and paddings are, by their assertions): a stateful one would run even
+where its result is not wanted, and images would be decoded just to look at labels.
 """
 
 import tensorflow as tf
@@ -155,7 +157,8 @@ def _scale(pixels: tf.Tensor, shape: tf.Tensor, method: str) -> tf.Tensor:
 def _central_square(pixels: tf.Tensor) -> tf.Tensor:
     height, width = tf.unstack(tf.shape(pixels)[:2])
     side = tf.minimum(height, width)
-    return tf.image.crop_to_bounding_box(pixels, (height - side) // 2, (width - side) // 2, side, side)
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]
 
 
 def _fitting_shape(pixels: tf.Tensor, image_size: int) -> tf.Tensor:
@@ -168,4 +171,5 @@ def _fitting_shape(pixels: tf.Tensor, image_size: int) -> tf.Tensor:
 def _pad_to_square(pixels: tf.Tensor) -> tf.Tensor:
     height, width = tf.unstack(tf.shape(pixels)[:2])
     side = tf.maximum(height, width)
-    return tf.image.pad_to_bounding_box(pixels, (side - height) // 2, (side - width) // 2, side, side)
+    top, left = (side - height) // 2, (side - width) // 2
+    return tf.pad(pixels, [[top, side - height - top], [left, side - width - left], [0, 0]])

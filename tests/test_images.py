@@ -250,6 +250,15 @@ def test_a_batch_of_different_sizes_and_formats_equals_its_images_one_by_one(asp
         np.testing.assert_array_equal(image, resize(decode_image(contents), 16, settings))
 
 
+@pytest.mark.parametrize("aspect", ["stretch", "crop", "pad"])
+def test_no_operation_is_stateful_so_that_unwanted_images_are_never_decoded(aspect):
+    settings = Resize(aspect=aspect)
+    function = tf.function(lambda contents: decode_and_resize_batch(contents, 16, settings))
+    graph = function.get_concrete_function(tf.TensorSpec([None], tf.string)).graph
+
+    assert [operation.type for operation in graph.get_operations() if operation.op_def.is_stateful] == []
+
+
 def test_an_empty_batch_has_the_right_shape():
     batch = decode_and_resize_batch(tf.constant([], tf.string), 16, Resize())
 
