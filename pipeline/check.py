@@ -70,9 +70,10 @@ def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
         total = sum(shares[split] for split in candidates)
         for split in candidates:
             expected[split][label] += images * shares[split] / total
-    for counts in expected.values():
-        counts.update({label: round(images) - images for label, images in counts.items()})
-    return expected
+    return {
+        split: Counter({label: round(images) for label, images in counts.items()})
+        for split, counts in expected.items()
+    }
 
 
 def needed_bytes(config: Config, listing: Listing) -> float:

@@ -38,7 +38,7 @@ def _describe_model(config: Config) -> str:
 
 def _recipe_lines(config: Config) -> Iterator[str]:
     for index, stage in enumerate(config.training.recipe):
-        how = f"up to {stage.epochs} epochs, {stage.optimizer} {stage.learning_rate:g} {stage.schedule}"
+        how = f"{stage.epochs} epochs, {stage.optimizer} {stage.learning_rate:g} {stage.schedule}"
         augmented = ", augmented" if stage.augmentation.is_random else ""
         heading = "recipe" if index == 0 else ""
         yield f"{heading:10}{stage.name}: trains {stage.train}, {how}{augmented}"

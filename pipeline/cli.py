@@ -204,14 +204,17 @@ def predict(images: tuple[str, ...], model: str | None, config: str | None, top:
     from pipeline import predict as prediction
 
     try:
-        model_dir = prediction.find_model(model, config)
+        served = prediction.find_model(model, config)
         files = prediction.find_images(images)
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from None
     unreadable = 0
-    for answer in prediction.predict(model_dir, files, top):
-        unreadable += answer.error is not None
-        click.echo(json.dumps(answer.as_dict(), ensure_ascii=False) if as_json else str(answer))
+    try:
+        for answer in prediction.predict(served, files, top):
+            unreadable += answer.error is not None
+            click.echo(json.dumps(answer.as_dict(), ensure_ascii=False) if as_json else str(answer))
+    except ValueError as error:
+        raise UserError(str(error)) from None
     return BAD_INPUT if unreadable else 0
 
 

@@ -3,7 +3,10 @@
 import dataclasses
 import os
 import re
+import shlex
 import statistics
+import textwrap
+import warnings
 from pathlib import Path
 
 import yaml
@@ -11,11 +14,13 @@ from PIL import Image
 
 from components.image_example_gen import sources
 from components.image_example_gen.listing import Listing
-from modules.features import SPLITS, TRAIN_SPLIT
+from modules.features import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
 from pipeline.check import BUNDLED_WEIGHTS
+from pipeline.config import Splits
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SAMPLED_IMAGES = 200
+CLASSES_NAMED = 30
 # 32k+1, where the bundled weights are at their best; below 97 px the last feature map is but 2x2 or
 # smaller, and above 225 px the published weights have seen no image.
 IMAGE_SIZES = (97, 129, 161, 193, 225)
@@ -87,13 +92,7 @@ def sample_sizes(listing: Listing) -> Sizes:
     """
     step = max(1, len(listing.files) // SAMPLED_IMAGES)
     sampled = listing.files[::step]
-    found = []
-    for file in sampled:
-        try:
-            with Image.open(os.path.join(listing.root, file.path)) as image:
-                found.append(image.size)
-        except (OSError, ValueError, Image.DecompressionBombError):
-            continue
+    found = [size for file in sampled if (size := image_size(os.path.join(listing.root, file.path)))]
     if not found:
         raise ValueError(
             f"none of {len(sampled)} files below {listing.root} is an image, {sampled[0].path} for one"
@@ -104,6 +103,18 @@ def sample_sizes(listing: Listing) -> Sizes:
         median_short_side=round(statistics.median(min(size) for size in found)),
         unreadable=len(sampled) - len(found),
     )
+
+
+def image_size(path: str) -> tuple[int, int] | None:
+    """Returns width and height of an image file in pixels, as stored; None when Pillow cannot read it."""
+    try:
+        with warnings.catch_warnings():
+            # Only the header is read; whether the image is too large is for ingest to say.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
 
 
 def describe_sizes(sizes: Sizes) -> str:
@@ -126,23 +137,23 @@ def propose_recipe(training_images: int) -> str:
 def config_text(name: str, source: str, target: Path, listing: Listing, sizes: Sizes) -> str:
     """Returns the config with its comments."""
     given = listing.split_counts
-    training_images = given.get(TRAIN_SPLIT, 0) + round(0.7 * given.get(None, 0))
-    classes = ", ".join(f"{label} ({images:,})" for label, images in list(listing.class_counts.items())[:20])
-    more = len(listing.class_counts) - 20
-    recipe = propose_recipe(training_images)
+    training_images = given.get(TRAIN_SPLIT, 0) + round(Splits().train * given.get(None, 0))
     bundled = CHECKOUT / "data" / "weights" / BUNDLED_WEIGHTS
-    has_bundled = bundled.exists()
+    weights = (
+        _scalar(_path_from(target, bundled)) if bundled.exists() else "imagenet # Keras downloads them once"
+    )
+    command_argument = shlex.quote(str(target))
     return f"""\
-# {len(listing.files):,} images of {len(listing.class_counts)} classes, {describe_sizes(sizes)}.
-# {_one_line(classes)}{f", and {more} more" if more > 0 else ""}
+# {len(listing.files):,} images of {len(listing.class_counts)} classes, {describe_sizes(sizes)}:
+{_classes_comment(listing)}
 #
-#   headstart check {target}
-#   headstart run {target}
+#   headstart check {command_argument}
+#   headstart run {command_argument}
 #
 # Relative paths are relative to this file. docs/config.md describes every key and its default.
 
 name: {_scalar(name)}
-output: {_scalar(f"runs/{name}")} # report, models and everything else that a run writes
+output: {_scalar(_output_folder(name, source, target))} # the report, the models and everything else that a run writes
 
 data:
   source: {_scalar(_path_from(target, source))}
@@ -150,15 +161,16 @@ data:
 {_splits_text(listing)}
 model:
   backbone: MobileNetV2 # small and fast; `headstart list backbones` shows the others
-  weights: {_scalar(_path_from(target, bundled)) if has_bundled else "imagenet # Keras downloads them once"}
-  image_size: {propose_image_size(sizes.median_short_side)} # half of the images have a shorter side below {sizes.median_short_side} px; larger is slower
+  weights: {weights}
+  # The shorter side of half of the images is below {sizes.median_short_side} px. More is slower, and sees more detail.
+  image_size: {propose_image_size(sizes.median_short_side)}
   resize:
     aspect: stretch # or crop (loses the edges) or pad (adds black ones)
 
 training:
-  # {training_images:,} training images. feature_extraction is the safer one below some {FINE_TUNING_FROM_IMAGES}, fine_tuning the
-  # better one above; `headstart list recipes` shows all, and a list of stages makes your own.
-  recipe: {recipe}
+  # {training_images:,} training images: below some {FINE_TUNING_FROM_IMAGES}, feature_extraction is the safer recipe, above them
+  # fine_tuning is the better one. `headstart list recipes` shows all; a list of stages makes your own.
+  recipe: {propose_recipe(training_images)}
   batch_size: 32
   class_weights: none # balanced: classes with few images count as much as the others
 
@@ -170,15 +182,36 @@ evaluation:
 """
 
 
+def _classes_comment(listing: Listing) -> str:
+    classes = [
+        f"{label} ({images:,})" for label, images in list(listing.class_counts.items())[:CLASSES_NAMED]
+    ]
+    left_out = len(listing.class_counts) - len(classes)
+    text = ", ".join(classes) + (f", and {left_out} more" if left_out else "")
+    return textwrap.fill(text, 100, initial_indent="# ", subsequent_indent="# ")
+
+
 def _splits_text(listing: Listing) -> str:
     given = [split for split in SPLITS if listing.split_counts.get(split)]
-    if set(given) == set(SPLITS) and None not in listing.split_counts:
-        return "  # train, eval and test are the ones found\n"
-    found = f"{' and '.join(given)} are found; the rest is drawn" if given else "Drawn"
+    if len(given) == len(SPLITS) and None not in listing.split_counts:
+        return "  # train, eval and test are in the data.\n"
+    drawn = "eval is drawn out of train" if given else "All three are drawn"
+    if given == [TRAIN_SPLIT]:
+        drawn = "eval and test are drawn out of train"
+    elif given and EVAL_SPLIT in given:
+        drawn = "test is drawn out of train"
     return f"""\
-  # {found} by a hash of each image's content, so that a copy never lies in two splits.
-  splits: {{train: 0.7, eval: 0.1, test: 0.2}}
+  # {drawn}, by a hash of each image's content: a copy never lies in two splits.
+  splits: {{train: {Splits().train}, eval: {Splits().eval}, test: {Splits().test}}}
 """
+
+
+def _output_folder(name: str, source: str, target: Path) -> str:
+    """Returns runs/NAME beside the config; outside of the images, when the config lies among them."""
+    images = Path(source).resolve()
+    if target.resolve().is_relative_to(images):
+        return os.path.relpath(images.parent / "runs" / name, target.resolve().parent)
+    return f"runs/{name}"
 
 
 def _path_from(target: Path, path: str | Path) -> str:
@@ -191,7 +224,3 @@ def _path_from(target: Path, path: str | Path) -> str:
 def _scalar(text: str) -> str:
     """Returns a text as YAML on one line, with quotes where it needs them."""
     return yaml.safe_dump(text, allow_unicode=True, width=10_000).removesuffix("\n").removesuffix("\n...")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
