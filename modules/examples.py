@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from modules import features
 from modules.store import ArrayStore
 from modules.transform_graph import TransformGraph
 
@@ -48,8 +47,8 @@ def load_images(
             if pixels_store is None:
                 raise ValueError(
                     f"The pixels of the {split} split take {count * pixels[0].nbytes / 1e9:.1f} GB, more "
-                    "than a quarter of the free memory and half of the free disk. Use a smaller model.image_size, "
-                    "or free some disk under the output folder."
+                    "than a quarter of the free memory and half of the free disk. "
+                    "Use a smaller model.image_size, or free some disk under the output folder."
                 )
             arrays = pixels_store, np.empty(count, np.int64)
         end = used + int(known.sum())

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Optional, Union
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from modules.settings import settings
 
@@ -95,6 +95,16 @@ class Stage:
     """Random changes of the training images. Without any, the frozen layers are computed only once."""
     batch_norm: Literal["frozen", "update"] = "frozen"
     """frozen keeps the backbone's BatchNormalization in inference mode; update trains it on batch statistics."""
+
+    @model_validator(mode="after")
+    def _only_a_constant_rate_can_be_reduced(self):
+        if self.reduce_on_plateau is not None and (self.schedule != "constant" or self.warmup_epochs):
+            raise ValueError(
+                f"reduce_on_plateau needs a learning rate that nothing else changes, but schedule is "
+                f"{self.schedule} with {self.warmup_epochs:g} warmup_epochs. Remove reduce_on_plateau, or use "
+                "schedule: constant with warmup_epochs: 0"
+            )
+        return self
 
 
 @settings

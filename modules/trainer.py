@@ -8,7 +8,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from modules import features
-from modules.backbones import build_backbone, preprocessing_mode
+from modules.backbones import build_backbone, image_size_of, preprocessing_mode
 from modules.examples import load_images, matching_files
 from modules.machine import machine, versions
 from modules.model import Classifier, FromPixels, build_classifier
@@ -62,7 +62,7 @@ def run_fn(fn_args) -> None:
     labels_and_model = {
         "labels": list(graph.labels),
         "backbone": model.backbone_file or model.backbone,
-        "image_size": model.image_size,
+        "image_size": image_size_of(model),
     }
     export(exported.model, graph, fn_args.serving_model_dir, labels_and_model)
     history = {
@@ -83,7 +83,7 @@ def run_fn(fn_args) -> None:
 
 def build(model: Model, labels: tuple[str, ...], seed: int) -> Classifier:
     """Returns the configured backbone with a new head."""
-    return build_classifier(build_backbone(model, model.image_size), model.head, len(labels), seed)
+    return build_classifier(build_backbone(model, image_size_of(model)), model.head, len(labels), seed)
 
 
 def float32_copy(trained: Classifier, model: Model, labels: tuple[str, ...]) -> Classifier:

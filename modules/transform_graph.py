@@ -34,7 +34,7 @@ class TransformGraph(tf.Module):
     def pixels_and_labels(self, raw: dict) -> tuple:
         """Returns resized pixels uint8 [batch, size, size, 3] and label indices int64 [batch]."""
         transformed = self(raw)
-        # Transform can only declare int64, float32 and string outputs: the pixels are bytes again from here.
+        # Transform can only declare int64, float32 and string outputs; here the pixels are bytes again.
         pixels = tf.cast(transformed[features.PIXELS], tf.uint8)
         return pixels, tf.reshape(transformed[features.LABEL_INDEX], [-1])
 

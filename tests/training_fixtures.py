@@ -27,7 +27,7 @@ RAW_SPEC = {
 
 def tiny_image(label: str, random: np.random.Generator, size: int = 40) -> np.ndarray:
     """Returns a noisy picture uint8 [size, size, 3] of a class that a small network can learn."""
-    level = {"bright": 180, "dark": 60, "striped": 120}[label]
+    level = {"bright": 180, "dark": 60}.get(label, 120)
     pixels = random.normal(level, 30, (size, size, 3))
     if label == "striped":
         pixels[::4] += 60
