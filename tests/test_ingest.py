@@ -17,7 +17,11 @@ from tfx.types import artifact_utils, standard_artifacts
 from components import artifacts
 from components.errors import RunStopped
 from components.image_example_gen.component import ImageExampleGen
+from components.image_example_gen.decisions import InspectedImage
 from components.image_example_gen.executor import Executor
+from components.image_example_gen.inspection import inspect
+from components.image_example_gen.locations import Location
+from components.image_example_gen.pipeline import IngestOptions, write_shard
 from components.image_example_gen.report import read_report
 from components.image_example_gen.sources import fingerprint
 from modules import features
@@ -295,6 +299,35 @@ def test_useless_files_are_set_aside_with_path_and_reason(ingest, tmp_path):
     ]
     counts = report.counts
     assert (counts["listed"], counts["ingested"], counts["set_aside"]) == (65, 60, 5)
+
+
+def test_a_file_that_fails_while_it_is_read_is_set_aside(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    lines = [f"images/{file.parent.name}/{file.name},{file.parent.name}" for file in images.rglob("*.png")]
+    # A regular file that can be opened, but whose first byte nobody can read.
+    lines.append("/proc/self/mem,cat")
+    report = ingest(write(tmp_path / "labels.csv", "\n".join(["path,label", *lines]).encode())).report
+    assert report.set_aside == [{"path": "/proc/self/mem", "reason": "cannot be read: Input/output error"}]
+
+
+def test_a_file_that_changes_between_the_passes_is_never_written(tmp_path):
+    file = write(tmp_path / "1.png", png(1))
+    facts = inspect(file.read_bytes(), max_megapixels=1)
+    image = InspectedImage("1.png", "cat", "train", Location(str(file)), facts)
+    options = IngestOptions(
+        root=str(tmp_path),
+        records=None,
+        shares=SHARES,
+        max_megapixels=1,
+        images_per_shard=10,
+        examples_uri=str(tmp_path / "examples"),
+        work_folder=str(write(tmp_path / "work" / "listing.jsonl", b"").parent),
+    )
+    write(file, png(2))
+    events = list(write_shard((("train", 0, 1), [image]), options))
+    assert [event["kind"] for event in events] == ["fault"]
+    assert "1.png changed while it was read" in events[0]["message"]
+    assert list((tmp_path / "examples" / "Split-train").iterdir()) == []
 
 
 def test_a_class_whose_files_are_all_useless_is_mentioned(ingest, tmp_path):

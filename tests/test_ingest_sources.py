@@ -384,10 +384,18 @@ def test_splits_come_from_the_names_of_tfrecords_when_all_of_them_name_one(tmp_p
     assert [file.split for file in list_images(str(tmp_path), "tfrecord").files] == [None, None, None]
 
 
-def test_folders_of_splits_that_hold_tfrecords_are_tfrecords(tmp_path):
-    write(tmp_path / "train" / "a.tfrecord")
-    write(tmp_path / "test" / "b.tfrecord")
+@pytest.mark.parametrize(
+    ("first", "second"), [("train", "test"), ("Split-train", "Split-eval"), ("2023", "2024")]
+)
+def test_folders_that_hold_tfrecords_are_tfrecords(tmp_path, first, second):
+    write(tmp_path / first / "a.tfrecord")
+    write(tmp_path / second / "data_tfrecord-00000-of-00001.gz")
     assert detect_format(str(tmp_path)) == "tfrecord"
+
+
+def test_a_picture_of_a_tfrecord_is_a_picture(class_folders):
+    write(class_folders / "cat" / "tfrecord_diagram.png")
+    assert detect_format(str(class_folders)) == "class_folders"
 
 
 # Fingerprint

@@ -45,6 +45,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         write_report(report, report_artifact.uri)
         _stop_unless_trainable(report, events)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        for finding in report.findings:
+            logging.warning("Ingest of %s: %s", exec_properties["source"], finding)
         counts = ", ".join(f"{name} {count}" for name, count in report.counts.items())
         logging.info("Ingest of %s (%s): %s", exec_properties["source"], report.format, counts)
 

@@ -114,7 +114,7 @@ def ingest(pipeline: beam.Pipeline, options: IngestOptions) -> None:
         )
         | "ShardsAndImages" >> beam.Flatten()
         | "GroupShards" >> beam.GroupByKey()
-        | "WriteShard" >> beam.FlatMap(_write_shard, options)
+        | "WriteShard" >> beam.FlatMap(write_shard, options)
     )
     (
         (
@@ -207,7 +207,7 @@ def _with_shard(image: InspectedImage, images_per_shard: int, split_sizes: Mappi
     return (image.split, shard_of(image.facts.content_hash, num_shards), num_shards), image
 
 
-def _write_shard(shard_and_images, options: IngestOptions) -> Iterator[dict]:
+def write_shard(shard_and_images, options: IngestOptions) -> Iterator[dict]:
     """Writes one shard, sorted by content, so that equal data gives equal files on every runner."""
     (split, shard, num_shards), images = shard_and_images
     images = sorted(

@@ -8,7 +8,12 @@ import glob
 import os
 import re
 
-from components.image_example_gen.folders import list_class_folders, list_split_folders, visible_entries
+from components.image_example_gen.folders import (
+    IMAGE_SUFFIXES,
+    list_class_folders,
+    list_split_folders,
+    visible_entries,
+)
 from components.image_example_gen.listing import Listing, ListingBuilder, split_of_name
 from components.image_example_gen.manifest import list_manifest
 
@@ -34,7 +39,7 @@ def detect_format(source: str) -> str:
     if not os.path.isdir(source):
         if source.lower().endswith(".csv"):
             return "manifest"
-        if "tfrecord" in os.path.basename(source).lower():
+        if _is_record_name(os.path.basename(source)):
             return "tfrecord"
         raise ValueError(
             f"data.source: {source!r} is a file, but neither a .csv manifest nor named as a TFRecord. "
@@ -47,7 +52,7 @@ def _detect_folder_format(source: str) -> str:
     folders, files, _ = visible_entries(source)
     if not folders:
         names = [entry.name for entry in files]
-        if any("tfrecord" in name.lower() for name in names):
+        if any(_is_record_name(name) for name in names):
             return "tfrecord"
         manifests = [name for name in names if name.lower().endswith(".csv")]
         hint = f" To use {manifests[0]} as a manifest, set data.source to that file." if manifests else ""
@@ -55,10 +60,11 @@ def _detect_folder_format(source: str) -> str:
             f"data.source: {source!r} holds no folder. Put the images into one folder a class, named "
             f"after the class.{hint}"
         )
+    if any(_is_record_name(name) for folder in folders for name in _names(folder.path)):
+        return "tfrecord"
     split_folders = [entry for entry in folders if split_of_name(entry.name)]
     if len(split_folders) == len(folders):
-        has_records = any("tfrecord" in path.lower() for path in _record_files(source))
-        return "tfrecord" if has_records else "split_folders"
+        return "split_folders"
     # A class may well be called "train"; it is a split only if classes lie inside.
     nested = [entry.name for entry in split_folders if visible_entries(entry.path)[0]]
     if nested:
@@ -146,10 +152,25 @@ def _list_tfrecords(source: str) -> Listing:
 
 def _record_files(source: str) -> list[str]:
     if os.path.isdir(source):
-        source = os.path.join(glob.escape(source), "**", "*tfrecord*")
+        found = glob.glob(os.path.join(glob.escape(source), "**"), recursive=True)
+        found = [path for path in found if _is_record_name(os.path.basename(path))]
     elif os.path.exists(source):
-        return [source]
-    return sorted(path for path in glob.glob(source, recursive=True) if os.path.isfile(path))
+        found = [source]
+    else:
+        found = glob.glob(source, recursive=True)
+    return sorted(path for path in found if os.path.isfile(path))
+
+
+def _is_record_name(name: str) -> bool:
+    """True for names such as a.tfrecord, data_tfrecord-00000-of-00001.gz and a.tfrecords-00000-of-00001."""
+    return "tfrecord" in name.lower() and os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:  # the listing sets the folder aside, with the reason
+        return []
 
 
 def _fixed_folder(source: str) -> str:

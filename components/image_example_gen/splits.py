@@ -5,7 +5,7 @@ from typing import Optional
 
 from modules.features import SPLITS, TRAIN_SPLIT
 
-HASH_DIGITS = 15  # 60 bits fit a float's range of exact comparisons well enough for any data set
+HASH_DIGITS = 13  # 52 bits, the most hexadecimal digits that a float holds exactly
 
 
 def split_of(
