@@ -108,6 +108,17 @@ def test_too_many_files_set_aside_stop_the_run_even_when_anomalies_only_warn(tmp
     ]
 
 
+def test_the_message_says_how_to_accept_an_anomaly_but_not_how_to_accept_what_cannot_be(tmp_path):
+    hint = "--set validation.on_anomaly=warn"
+    with pytest.raises(RunStopped, match=hint):
+        check(tmp_path / "anomaly", schema=infer_schema(tiny_data.statistics(["cat", "fox"])))
+    with pytest.raises(RunStopped) as stopped:
+        check(tmp_path / "fatal", test=tiny_data.statistics([]))
+
+    assert hint not in str(stopped.value)
+    assert str(stopped.value).endswith(f"kept in {tmp_path / 'fatal' / 'output' / 'data_verdict.json'}")
+
+
 def test_few_files_set_aside_are_only_reported(tmp_path):
     ingest = {"counts": {"listed": 100}, "set_aside": [{"path": "a.jpg", "reason": "empty"}]}
 

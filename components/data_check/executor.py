@@ -63,7 +63,9 @@ class Executor(base_executor.BaseExecutor):
         for row in decided["findings"]:
             logging.warning("Data check: %s: %s: %s", row["severity"], row["feature"], row["reason"])
         if not decided["ok"]:
-            raise RunStopped(refusal(decided, keep(verdict_file, exec_properties.get("refusal_file"))))
+            raise RunStopped(
+                refusal(findings, decided, keep(verdict_file, exec_properties.get("refusal_file")))
+            )
 
 
 def findings_in_splits(

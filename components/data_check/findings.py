@@ -48,11 +48,14 @@ def verdict(findings: list[Finding], on_anomaly: str) -> dict:
     return {"ok": not any(row["severity"] == "error" for row in rows), "findings": rows}
 
 
-def refusal(verdict: dict, kept_in: str) -> str:
-    """Returns the message for the user of a run that the verdict stops."""
+def refusal(findings: list[Finding], verdict: dict, kept_in: str) -> str:
+    """Returns the message for the user of a run that the verdict on the findings stops."""
     errors = sum(row["severity"] == "error" for row in verdict["findings"])
     lines = [f"the data was refused before training, for {errors} reason{'s' if errors > 1 else ''}:"]
     lines += [f"  {row['severity']}: {row['feature']}: {row['reason']}" for row in verdict["findings"]]
-    lines.append("Mend the data, or accept it for one run with --set validation.on_anomaly=warn where a")
-    lines.append(f"reason does not say otherwise. The findings are kept in {kept_in}")
+    if any(finding.weight == FATAL for finding in findings):
+        lines.append("Mend the data.")
+    else:
+        lines.append("Mend the data, or accept it for one run with --set validation.on_anomaly=warn.")
+    lines.append(f"The findings are kept in {kept_in}")
     return "\n".join(lines)
