@@ -32,6 +32,7 @@ setup(
         "components.report": ["*.html", "*.j2", "*.css", "*.js"],
     },
     install_requires=[
+        "absl-py",
         "apache-beam>=2.65",
         "click>=8.1",
         "jinja2>=3.1",
@@ -39,6 +40,7 @@ setup(
         "matplotlib>=3.8",
         "numpy>=1.26",
         "pillow>=10",
+        "protobuf",
         "psutil>=5.9",
         "pydantic>=2.8,<3",
         "pyyaml>=6",
@@ -46,6 +48,12 @@ setup(
         "scipy>=1.12",
         "tensorflow>=2.16,<2.22",
         "tfx>=1.16,<1.22",
+        # Each release of TFX asks for the releases of these that were made with it.
+        "tensorflow-data-validation",
+        "tensorflow-metadata",
+        "tensorflow-model-analysis",
+        "tensorflow-transform",
+        "tfx-bsl",
     ],
     extras_require={"dev": ["pytest>=8", "ruff>=0.14"]},
     entry_points={"console_scripts": ["headstart=pipeline.cli:main"]},

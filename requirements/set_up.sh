@@ -24,14 +24,16 @@ fi
 
 # Prints the path of a Python 3.10 that really runs. A python3.10 on PATH need not: it can be the shim of a
 # version manager that has another version selected, and a Python built without some library lacks modules.
+# The path is taken from base_prefix because an active .venv has a python3.10 too, about to be removed.
 find_python() {
   local candidates candidate
+  local probe='import bz2, ctypes, lzma, sqlite3, ssl, sys; print(f"{sys.base_prefix}/bin/python3.10")'
   mapfile -t candidates < <(
     type -aP python3.10
-    compgen -G "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.10.*/bin/python3.10"
+    compgen -G "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/3.10.*/bin/python3.10"
   )
   for candidate in "${candidates[@]}"; do
-    if "$candidate" -c 'import bz2, ctypes, lzma, sqlite3, ssl, sys; print(sys._base_executable)' 2>/dev/null; then
+    if "$candidate" -c "$probe" 2>/dev/null; then
       return
     fi
   done
