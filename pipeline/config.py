@@ -93,7 +93,7 @@ class Validation:
     on_anomaly: Literal["stop", "warn"] = "stop"
     """Whether anomalies in the data stop the run before training, or are only reported."""
     max_drift: NonNegativeFloat = 0.2
-    """Largest distance (L-infinity for class shares, Jensen-Shannon for numbers) from the data of the serving model."""
+    """Largest distance (L-infinity for class shares, Jensen-Shannon divergence for numbers) from the data of the serving model."""
 
 
 @settings

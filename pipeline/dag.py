@@ -54,7 +54,9 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
     if config.validation.schema:
         schema_gen = ImportSchemaGen(schema_file=config.validation.schema)
     else:
-        schema_gen = SchemaGen(statistics=statistics, source_hash=source_hash("components/schema_gen"))
+        schema_gen = SchemaGen(
+            statistics=statistics, source_hash=source_hash("components/schema_gen", "modules/features.py")
+        )
     schema = schema_gen.outputs["schema"]
     example_validator = ExampleValidator(statistics=statistics, schema=schema)
     data_check = DataCheck(
@@ -67,7 +69,10 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         max_drift=config.validation.max_drift,
         push_destination=config.push.destination,
         serving_state=surroundings.serving_state,
-        source_hash=source_hash("components/data_check"),
+        refusal_file=f"{config.output}/data_verdict.json",
+        source_hash=source_hash(
+            "components/data_check", "components/schema_gen", "components/serving_versions.py"
+        ),
     )
     transform = Transform(
         examples=examples,

@@ -1,0 +1,186 @@
+"""Whole runs through the command line, as a user starts them: own images, stopped, repeated, refused."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WEIGHTS = REPOSITORY / "data" / "weights" / "mobilenet_v2_1.0_notop.weights.h5"
+CONFIG = """
+name: clothes
+output: out
+data: {{source: images, max_rejected_share: 0.1}}
+model: {{weights: {weights}, image_size: 33}}
+training:
+  recipe:
+    - {{name: head, train: head, epochs: 6, learning_rate: 0.01}}
+    - name: fine_tuning
+      train: all
+      epochs: 2
+      learning_rate: 0.0001
+      augmentation: {{flip_horizontal: true}}
+evaluation: {{thresholds: {{accuracy: {{at_least: 0.4, change_at_least: -0.5}}}}}}
+"""
+
+
+def headstart(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=600
+    )
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "import sys; from pipeline.cli import main; sys.exit(main())", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+
+
+def make_images(folder: Path, images_a_class: int) -> None:
+    """Copies sample images of three classes into class folders, and puts odd ones beside them."""
+    for name in ("bag", "sneaker", "trouser"):
+        (folder / name).mkdir(parents=True)
+        files = sorted((REPOSITORY / "data" / "fashion_mnist" / "train" / name).iterdir())
+        for file in files[:images_a_class]:
+            shutil.copy(file, folder / name)
+    photo = Image.open(files[images_a_class]).convert("RGB").resize((300, 200))
+    photo.save(folder / "trouser" / "Hose größer.webp")
+    photo.convert("CMYK").save(folder / "trouser" / "print.jpg")
+    photo.save(folder / "trouser" / "cut_short.jpg")
+    cut_short = folder / "trouser" / "cut_short.jpg"
+    cut_short.write_bytes(cut_short.read_bytes()[:1500])
+    (folder / "bag" / "notes.txt").write_text("not an image")
+    (folder / ".DS_Store").write_bytes(b"\0")
+
+
+def versions(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in (folder / "out" / "serving").iterdir())
+
+
+def log_of_last_run(folder: Path) -> str:
+    return max((folder / "out" / "logs").iterdir()).read_text()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    make_images(folder / "images", images_a_class=60)
+    (folder / "clothes.yaml").write_text(CONFIG.format(weights=WEIGHTS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(project):
+    return headstart(project, "run", "clothes.yaml")
+
+
+def test_own_images_become_a_pushed_model_and_a_page(first_run, project):
+    assert first_run.returncode == 0, first_run.stdout + first_run.stderr
+    lines = first_run.stdout.splitlines()
+    assert lines[-1] == f"Report  {project / 'out' / 'report.html'}"
+    assert any(line.startswith("The model is blessed. Accuracy") for line in lines)
+    assert versions(project) == ["1"]
+    page = (project / "out" / "report.html").read_text()
+    assert "cut_short.jpg" in page
+    assert "http-equiv" not in page
+    assert 'src="http' not in page
+
+
+def test_every_step_is_shown_with_its_time_and_training_with_its_epochs(first_run):
+    for step in ("ImageExampleGen", "StatisticsGen", "Transform", "Trainer", "Evaluator", "Pusher", "Report"):
+        assert f" {step} " in first_run.stdout
+    assert "epoch 6/6" in first_run.stdout
+    assert "Traceback" not in first_run.stdout
+
+
+def test_unchanged_run_ends_at_once_with_the_same_result(first_run, project):
+    again = headstart(project, "run", "clothes.yaml")
+    assert again.returncode == 0
+    assert "Nothing has changed" in again.stdout
+    assert again.stdout.splitlines()[-1] == first_run.stdout.splitlines()[-1]
+    assert versions(project) == ["1"]
+
+
+def test_pushed_model_predicts_several_images(first_run, project):
+    images = [str(REPOSITORY / "data/fashion_mnist/test" / name) for name in ("bag", "sneaker")]
+    files = [str(sorted(Path(folder).iterdir())[0]) for folder in images]
+    answer = headstart(project, "predict", *files, "--config", "clothes.yaml", "--json", "--top", "1")
+    assert answer.returncode == 0, answer.stderr
+    assert len([json.loads(line) for line in answer.stdout.splitlines()]) == 2
+
+
+def test_unreachable_threshold_ends_with_three_and_the_old_model_stays(first_run, project):
+    refused = headstart(
+        project,
+        "run",
+        "clothes.yaml",
+        "--set",
+        "evaluation.thresholds.accuracy.at_least=1.0",
+        "--set",
+        "evaluation.thresholds.cross_entropy.at_most=0.0001",
+    )
+    assert refused.returncode == 3, refused.stdout + refused.stderr
+    assert "NOT blessed" in refused.stdout
+    assert "cross_entropy" in refused.stdout
+    assert versions(project) == ["1"]
+    trainer_line = next(line for line in refused.stdout.splitlines() if " Trainer " in line)
+    assert trainer_line.endswith("cached")
+
+
+def test_stopped_training_goes_on_and_the_new_model_is_judged_against_the_old(first_run, project):
+    extra = sorted((REPOSITORY / "data" / "fashion_mnist" / "train" / "bag").iterdir())[100]
+    shutil.copy(extra, project / "images" / "bag")
+    with subprocess.Popen(
+        command("run", "clothes.yaml"),
+        cwd=project,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as stopped:
+        for line in stopped.stdout:
+            if "fine_tuning, epoch 1/2" in line:
+                os.killpg(stopped.pid, signal.SIGINT)
+                break
+        started = time.monotonic()
+        last_words = stopped.stdout.read()
+        assert stopped.wait(60) == 130
+        assert time.monotonic() - started < 30
+    assert "run the same command again" in last_words
+    assert "Traceback" not in last_words
+
+    finished = headstart(project, "run", "clothes.yaml")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    ingest_line = next(line for line in finished.stdout.splitlines() if " ImageExampleGen " in line)
+    assert ingest_line.endswith("cached")
+    assert "head, epoch 1/6" not in finished.stdout
+    assert "fine_tuning, epoch 2/2" in finished.stdout
+    assert versions(project) == ["1", "2"]
+    blessings = (project / "out/pipeline/Evaluator/blessing").iterdir()
+    newest = max(blessings, key=lambda folder: int(folder.name))
+    assert json.loads((newest / "verdict.json").read_text())["baseline"]["version"] == 1
+
+
+def test_too_many_broken_files_stop_the_run_before_training(tmp_path):
+    make_images(tmp_path / "images", images_a_class=20)
+    for number in range(20):
+        (tmp_path / "images" / "bag" / f"broken_{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    (tmp_path / "clothes.yaml").write_text(CONFIG.format(weights=WEIGHTS))
+    refused = headstart(tmp_path, "run", "clothes.yaml")
+    assert refused.returncode == 4, refused.stdout + refused.stderr
+    assert "max_rejected_share" in refused.stdout
+    assert "broken_" in refused.stdout + log_of_last_run(tmp_path)
+    assert " Trainer " not in refused.stdout
+    assert "Traceback" not in refused.stdout
