@@ -1,140 +1,45 @@
-"""ImageExampleGen on Beam: from folders, manifests and TFRecords to examples and a report."""
+"""ImageExampleGen on Beam: from folders and manifests to examples and a report."""
 
 import collections
+import functools
 import hashlib
 import io
 import itertools
 import json
-import pathlib
 import tracemalloc
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tfx.types import artifact_utils, standard_artifacts
+from tfx.types import standard_artifacts
 
-from components import artifacts
 from components.errors import RunStopped
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.decisions import InspectedImage
-from components.image_example_gen.executor import Executor
 from components.image_example_gen.inspection import inspect
 from components.image_example_gen.locations import Location
 from components.image_example_gen.pipeline import IngestOptions, write_shard
-from components.image_example_gen.report import read_report
 from components.image_example_gen.sources import fingerprint
 from modules import features
-
-SHARES = {"train": 0.6, "eval": 0.2, "test": 0.2}
-
-
-def png(seed, size=(8, 6), image_format="PNG", **options):
-    """An encoded picture of noise; every seed gives another."""
-    noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    encoded = io.BytesIO()
-    Image.fromarray(noise).save(encoded, image_format, **options)
-    return encoded.getvalue()
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
-
-
-def write_classes(folder, images_a_class=30, first_seed=0):
-    for class_number, label in enumerate(("cat", "dog")):
-        for number in range(images_a_class):
-            seed = first_seed + 1000 * class_number + number
-            write(folder / label / f"{number:03d}.png", png(seed))
-    return folder
-
-
-def write_records(file, rows, compression=""):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tf.io.TFRecordWriter(str(file), tf.io.TFRecordOptions(compression_type=compression)) as writer:
-        for row in rows:
-            writer.write(row if isinstance(row, bytes) else record(**row))
-    return file
-
-
-def record(**values):
-    """A serialized tf.Example, feature by feature; the names get the slashes that keywords cannot have."""
-    feature = {}
-    for name, value in values.items():
-        if isinstance(value, int):
-            feature[name.replace("__", "/")] = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-        else:
-            feature[name.replace("__", "/")] = tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
-
-
-def parameters(source, keys=None, **changes):
-    return {
-        "source": str(source),
-        "format": "auto",
-        "splits": json.dumps(SHARES),
-        "tfrecord_keys": json.dumps(
-            keys or {"image": "image/encoded", "label": "image/class/text", "split": None, "path": None}
-        ),
-        "max_megapixels": 1.0,
-        "images_per_shard": 1000,
-        "source_fingerprint": "",
-        "source_hash": "",
-        **changes,
-    }
-
-
-Result = collections.namedtuple("Result", ["examples", "report", "artifact"])
+from tests.tiny_ingest import (
+    SHARES,
+    content_of,
+    parameters,
+    png,
+    read,
+    run_ingest,
+    shard_files,
+    split_of_paths,
+    value,
+    write,
+    write_classes,
+)
 
 
 @pytest.fixture
 def ingest(tmp_path):
-    """Runs the executor; returns {split: [tf.Example]}, the report, and the examples artifact."""
-    runs = iter(range(100))
-
-    def run(source, **changes):
-        folder = tmp_path / f"run-{next(runs)}"
-        examples, report = standard_artifacts.Examples(), artifacts.IngestReport()
-        examples.uri, report.uri = str(folder / "examples"), str(folder / "report")
-        executor = Executor(Executor.Context(tmp_dir=str(folder / "tmp"), unique_id="1"))
-        executor.Do({}, {"examples": [examples], "ingest_report": [report]}, parameters(source, **changes))
-        assert not list((folder / "tmp").rglob("*.*")), "work files are left behind"
-        splits = artifact_utils.decode_split_names(examples.split_names)
-        return Result({split: read(examples, split) for split in splits}, read_report(report.uri), examples)
-
-    return run
-
-
-def shard_files(artifact, split):
-    return sorted(pathlib.Path(artifact.uri, f"Split-{split}").iterdir())
-
-
-def read(artifact, split):
-    files = [str(file) for file in shard_files(artifact, split)]
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
-    return [tf.train.Example.FromString(serialized) for serialized in records]
-
-
-def value(example, name):
-    feature = example.features.feature[name]
-    (single,) = getattr(feature, feature.WhichOneof("kind")).value
-    return single.decode() if isinstance(single, bytes) and name != features.IMAGE_BYTES else single
-
-
-def split_of_paths(examples):
-    return {
-        value(example, features.SOURCE_PATH): split for split, all_ in examples.items() for example in all_
-    }
-
-
-def content_of(examples):
-    return {
-        value(example, features.SOURCE_PATH): value(example, features.IMAGE_BYTES)
-        for split in examples.values()
-        for example in split
-    }
+    return functools.partial(run_ingest, tmp_path)
 
 
 # Examples
@@ -396,92 +301,6 @@ def test_a_training_image_that_is_also_a_test_image_is_left_out_as_a_leak(ingest
     assert "train/cat/leak.png" not in split_of_paths(result.examples)
     counts = result.report.counts
     assert (counts["listed"], counts["ingested"], counts["leaks"], counts["set_aside"]) == (67, 66, 1, 0)
-
-
-# Existing TFRecords
-
-
-def records_of(split=None, count=20, first_seed=0):
-    return [
-        {
-            "image__encoded": png(first_seed + number),
-            "image__class__text": [b"cat", b"dog"][number % 2],
-            **({"split": split} if split else {}),
-        }
-        for number in range(count)
-    ]
-
-
-@pytest.mark.parametrize(("suffix", "compression"), [("", ""), (".gz", "GZIP")])
-def test_tfrecords_become_examples_with_the_same_facts_as_files(ingest, tmp_path, suffix, compression):
-    rows = records_of(count=40)
-    write_records(tmp_path / "records" / f"a.tfrecord{suffix}", rows[:25], compression)
-    write_records(tmp_path / "records" / f"b.tfrecord{suffix}", rows[25:], compression)
-    result = ingest(tmp_path / "records" / "*.tfrecord*")
-    contents = content_of(result.examples)
-    names = [f"a.tfrecord{suffix}#{number}" for number in range(25)]
-    names += [f"b.tfrecord{suffix}#{number}" for number in range(15)]
-    assert contents == {name: row["image__encoded"] for name, row in zip(names, rows, strict=True)}
-    example = result.examples["train"][0]
-    data = value(example, features.IMAGE_BYTES)
-    assert value(example, features.CONTENT_HASH) == hashlib.sha256(data).hexdigest()
-    assert (value(example, features.WIDTH), value(example, features.HEIGHT)) == (8, 6)
-    assert (result.report.format, result.report.counts["listed"]) == ("tfrecord", 40)
-
-
-def test_the_keys_of_tfrecords_can_be_named(ingest, tmp_path):
-    rows = [
-        {"jpeg": png(number), "class": number % 2, "set": split, "name": f"{number}.png".encode()}
-        for number, split in enumerate([b"training"] * 8 + [b"val"] * 4 + [b"test"] * 4)
-    ]
-    write_records(tmp_path / "a.tfrecord", rows)
-    keys = {"image": "jpeg", "label": "class", "split": "set", "path": "name"}
-    result = ingest(tmp_path / "a.tfrecord", keys=keys)
-    assert result.report.splits == {
-        "train": {"0": 4, "1": 4},
-        "eval": {"0": 2, "1": 2},
-        "test": {"0": 2, "1": 2},
-    }
-    assert split_of_paths(result.examples)["9.png"] == "eval"
-
-
-def test_splits_missing_among_the_records_are_drawn_out_of_train(ingest, tmp_path):
-    write_records(tmp_path / "a.tfrecord", records_of(b"train", 60) + records_of(b"test", 10, first_seed=500))
-    keys = {"image": "image/encoded", "label": "image/class/text", "split": "split", "path": None}
-    result = ingest(tmp_path / "a.tfrecord", keys=keys)
-    assert len(result.examples["test"]) == 10
-    assert len(result.examples["eval"]) > 0
-
-
-def test_records_that_cannot_be_used_are_set_aside(ingest, tmp_path):
-    useless = [
-        {"image__encoded": b"no image", "image__class__text": b"cat"},
-        {"image__encoded": png(900)},
-        {"image__class__text": b"cat"},
-        {"image__encoded": png(901), "image__class__text": b"c\xff"},
-        {"image__encoded": png(902), "image__class__text": b" "},
-        b"no example",
-    ]
-    write_records(tmp_path / "a.tfrecord", records_of(count=40) + useless)
-    report = ingest(tmp_path / "a.tfrecord").report
-    reasons = {entry["path"]: entry["reason"] for entry in report.set_aside}
-    assert reasons == {
-        "a.tfrecord#40": "not an image in a known format",
-        "a.tfrecord#41": "the record has no value of 'image/class/text' (data.tfrecord.label); it has "
-        "['image/encoded']",
-        "a.tfrecord#42": "the record has no value of 'image/encoded' (data.tfrecord.image); it has "
-        "['image/class/text']",
-        "a.tfrecord#43": "the label b'c\\xff' is not valid UTF-8",
-        "a.tfrecord#44": "class name ' ' is empty. Give the class a name.",
-        "a.tfrecord#45": "the record is no tf.Example",
-    }
-
-
-def test_a_damaged_tfrecord_file_stops_the_run(ingest, tmp_path):
-    file = write_records(tmp_path / "a.tfrecord", records_of())
-    file.write_bytes(file.read_bytes()[:-30])
-    with pytest.raises(RunStopped, match=r"a.tfrecord is truncated or damaged after 19 records"):
-        ingest(file)
 
 
 # Data that makes no training set
