@@ -132,8 +132,8 @@ def _recipe_notes(config: Config) -> list[str]:
     if os.path.basename(model.weights) == BUNDLED_WEIGHTS and model.image_size % 32 != 1:
         nearest = max(1, round((model.image_size - 1) / 32)) * 32 + 1
         notes.append(
-            f"model.image_size: {model.image_size} works, but the bundled weights are at their best at sizes of "
-            f"the form 32k+1, such as {nearest}"
+            f"model.image_size: {model.image_size} works, but the bundled weights are at their best at sizes "
+            f"of the form 32k+1, such as {nearest}"
         )
     only_head = all(stage.train == "head" for stage in config.training.recipe)
     if model.weights == "none" and not model.backbone_file and only_head:

@@ -46,7 +46,7 @@ def _recipe_lines(config: Config) -> Iterator[str]:
 
 def _data_lines(config: Config, listing: Listing) -> Iterator[str]:
     if listing.format == "tfrecord":
-        yield f"          {len(listing.files):,} TFRecord files; classes and images are counted when they are read"
+        yield f"          {len(listing.files):,} TFRecord files; a run counts their images"
         return
     counts = expected_counts(listing, config)
     totals = []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -85,7 +86,8 @@ def init(folder: str, file: str | None, force: bool) -> None:
     click.echo(f"Wrote {written.file}: {written.summary}.")
     for note in written.notes:
         click.echo(f"  note: {note}")
-    click.echo(f"Next: headstart check {written.file} && headstart run {written.file}")
+    argument = shlex.quote(str(written.file))
+    click.echo(f"Next: headstart check {argument} && headstart run {argument}")
 
 
 @cli.command()
@@ -106,7 +108,7 @@ def check(config: str, sets: tuple[str, ...]) -> None:
 
     loaded, checkup = _load_and_check(config, sets)
     click.echo(summarise(loaded, checkup))
-    click.echo(f"{config} is ready. Next: headstart run {config}")
+    click.echo(f"{config} is ready. Next: {shlex.join(['headstart', 'run', config, *_set_arguments(sets)])}")
 
 
 @cli.command()
@@ -237,6 +239,10 @@ def doctor(offline: bool) -> int:
     for finding in findings:
         click.echo(str(finding))
     return BAD_INPUT if any(finding.verdict == "fails" for finding in findings) else 0
+
+
+def _set_arguments(sets: tuple[str, ...]) -> list[str]:
+    return [part for override in sets for part in ("--set", override)]
 
 
 def _load_and_check(config: str, sets: tuple[str, ...]):

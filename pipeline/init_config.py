@@ -14,7 +14,7 @@ from PIL import Image
 
 from components.image_example_gen import sources
 from components.image_example_gen.listing import Listing
-from modules.features import EVAL_SPLIT, SPLITS, TRAIN_SPLIT
+from modules.features import SPLITS, TRAIN_SPLIT
 from pipeline.check import BUNDLED_WEIGHTS
 from pipeline.config import Splits
 
@@ -143,6 +143,7 @@ def config_text(name: str, source: str, target: Path, listing: Listing, sizes: S
         _scalar(_path_from(target, bundled)) if bundled.exists() else "imagenet # Keras downloads them once"
     )
     command_argument = shlex.quote(str(target))
+    few = FINE_TUNING_FROM_IMAGES
     return f"""\
 # {len(listing.files):,} images of {len(listing.class_counts)} classes, {describe_sizes(sizes)}:
 {_classes_comment(listing)}
@@ -153,7 +154,7 @@ def config_text(name: str, source: str, target: Path, listing: Listing, sizes: S
 # Relative paths are relative to this file. docs/config.md describes every key and its default.
 
 name: {_scalar(name)}
-output: {_scalar(_output_folder(name, source, target))} # the report, the models and everything else that a run writes
+output: {_scalar(_output_folder(name, source, target))} # report, models and all else that a run writes
 
 data:
   source: {_scalar(_path_from(target, source))}
@@ -162,14 +163,14 @@ data:
 model:
   backbone: MobileNetV2 # small and fast; `headstart list backbones` shows the others
   weights: {weights}
-  # The shorter side of half of the images is below {sizes.median_short_side} px. More is slower, and sees more detail.
+  # The images' shorter sides have a median of {sizes.median_short_side} px. More is slower.
   image_size: {propose_image_size(sizes.median_short_side)}
   resize:
     aspect: stretch # or crop (loses the edges) or pad (adds black ones)
 
 training:
-  # {training_images:,} training images: below some {FINE_TUNING_FROM_IMAGES}, feature_extraction is the safer recipe, above them
-  # fine_tuning is the better one. `headstart list recipes` shows all; a list of stages makes your own.
+  # {training_images:,} training images: up to some {few} feature_extraction is the safer recipe, above
+  # fine_tuning is the better one. `headstart list recipes` shows all; your own is a list of stages.
   recipe: {propose_recipe(training_images)}
   batch_size: 32
   class_weights: none # balanced: classes with few images count as much as the others
@@ -183,23 +184,20 @@ evaluation:
 
 
 def _classes_comment(listing: Listing) -> str:
-    classes = [
-        f"{label} ({images:,})" for label, images in list(listing.class_counts.items())[:CLASSES_NAMED]
-    ]
+    classes = [f"{label} ({images:,})" for label, images in listing.class_counts.items()][:CLASSES_NAMED]
     left_out = len(listing.class_counts) - len(classes)
     text = ", ".join(classes) + (f", and {left_out} more" if left_out else "")
     return textwrap.fill(text, 100, initial_indent="# ", subsequent_indent="# ")
 
 
 def _splits_text(listing: Listing) -> str:
-    given = [split for split in SPLITS if listing.split_counts.get(split)]
-    if len(given) == len(SPLITS) and None not in listing.split_counts:
+    missing = [split for split in SPLITS if not listing.split_counts.get(split)]
+    if None in listing.split_counts:
+        drawn = "Images without a split are drawn" if len(missing) < len(SPLITS) else "Drawn"
+    elif missing:
+        drawn = f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} drawn out of train"
+    else:
         return "  # train, eval and test are in the data.\n"
-    drawn = "eval is drawn out of train" if given else "All three are drawn"
-    if given == [TRAIN_SPLIT]:
-        drawn = "eval and test are drawn out of train"
-    elif given and EVAL_SPLIT in given:
-        drawn = "test is drawn out of train"
     return f"""\
   # {drawn}, by a hash of each image's content: a copy never lies in two splits.
   splits: {{train: {Splits().train}, eval: {Splits().eval}, test: {Splits().test}}}

@@ -26,10 +26,10 @@ def settings_at(path: KeyPath, root: type = Config) -> type | None:
             is_item = False
             continue
         hint = _hints(settings_class).get(part)
-        settings_class = _innermost_settings(hint)
+        settings_class = innermost_settings(hint)
         if settings_class is None:
             return None
-        is_item = _is_container(hint)
+        is_item = is_container(hint)
     return settings_class
 
 
@@ -60,7 +60,7 @@ def all_keys() -> tuple[str, ...]:
 def _keys(settings_class: type, prefix: str) -> Iterator[str]:
     for name, hint in _hints(settings_class).items():
         yield prefix + name
-        inner = _innermost_settings(hint)
+        inner = innermost_settings(hint)
         if inner is not None:
             yield from _keys(inner, f"{prefix}{name}.")
 
@@ -70,16 +70,16 @@ def _hints(settings_class: type) -> dict[str, typing.Any]:
     return typing.get_type_hints(settings_class)
 
 
-def _innermost_settings(annotation) -> type | None:
+def innermost_settings(annotation) -> type | None:
     """Finds the settings class inside Optional, Union, tuple and dict, where each has at most one."""
     if dataclasses.is_dataclass(annotation):
         return annotation
-    found = (_innermost_settings(argument) for argument in typing.get_args(annotation))
+    found = (innermost_settings(argument) for argument in typing.get_args(annotation))
     return next((inner for inner in found if inner is not None), None)
 
 
-def _is_container(annotation) -> bool:
+def is_container(annotation) -> bool:
     """True for a tuple or dict of settings, also inside Optional, Union and Annotated."""
     if typing.get_origin(annotation) in (tuple, dict):
-        return _innermost_settings(annotation) is not None
-    return any(_is_container(argument) for argument in typing.get_args(annotation))
+        return innermost_settings(annotation) is not None
+    return any(is_container(argument) for argument in typing.get_args(annotation))

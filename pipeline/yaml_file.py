@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import yaml
 
 KeyPath = tuple[str | int, ...]
+PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class YamlError(ValueError):
@@ -34,8 +35,8 @@ def parse_yaml(text: str) -> Document:
       YamlError: for a syntax error, a key that appears twice, a number that is not finite, and
         everything that YAML can say but a config cannot mean (tags, several documents, cycles).
     """
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
             return Document(None, {})
@@ -49,13 +50,13 @@ def parse_yaml(text: str) -> Document:
             f"the character {chr(error.character)!r} is not allowed in YAML",
             text.count("\n", 0, error.position) + 1,
         ) from error
-    finally:
-        loader.dispose()
 
 
 def _to_value(loader, node, path: KeyPath, lines: dict[KeyPath, int], parents: tuple) -> Any:
     if node in parents:
         raise YamlError("an alias contains itself", _line(node))
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
+        raise YamlError(f"the tag {node.tag!r} has no meaning in a config", _line(node))
     parents = (*parents, node)
     if isinstance(node, yaml.MappingNode):
         mapping = {}
