@@ -29,7 +29,7 @@ SCALARS = (
 NUMERIC_SCALARS = (WIDTH, HEIGHT, CHANNELS, BYTE_SIZE, MEAN_BRIGHTNESS)
 
 # What Transform makes of a raw example.
-PIXELS = "pixels"  # uint8 [height, width, 3], RGB, resized
+PIXELS = "pixels"  # float32 [height, width, 3], whole numbers 0 to 255 (tf.Transform knows no uint8), RGB
 IMAGE = "image"  # float32 [height, width, 3]: the pixels after the backbone's own preprocessing
 LABEL_INDEX = "label_index"  # int64, position of the label in the vocabulary
 LABEL_VOCABULARY = "labels"  # file name of the vocabulary asset

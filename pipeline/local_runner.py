@@ -125,6 +125,9 @@ def _explain(failure, console: Console) -> ExitCode:
             f"\n{failure.step} stopped the run: {failure.error}", style="red", markup=False, highlight=False
         )
         return ExitCode.DATA_REFUSED
+    if isinstance(failure.error, ConnectionError):  # such as weights that could not be downloaded
+        console.print(f"\n{failure.step}: {failure.error}", style="red", markup=False, highlight=False)
+        return ExitCode.BAD_INPUT
     logging.error("Step %s failed", failure.step, exc_info=failure.error)
     console.print(
         f"\n{failure.step} failed: {type(failure.error).__name__}: {failure.error}\n"
