@@ -37,7 +37,7 @@ setup(
         "click>=8.1",
         "jinja2>=3.1",
         "keras>=3.12,<4",
-        "matplotlib>=3.8",
+        "markupsafe>=2.1",
         "numpy>=1.26",
         "pillow>=10",
         "protobuf",
