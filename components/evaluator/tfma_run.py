@@ -20,17 +20,20 @@ def columns_to_read(schema: schema_pb2.Schema, slice_names) -> schema_pb2.Schema
       ValueError: when the schema lacks a feature that is needed.
     """
     wanted = {LABEL, CONTENT_HASH, SOURCE_PATH, *slice_names}
-    kept = schema_pb2.Schema(feature=[feature for feature in schema.feature if feature.name in wanted])
-    missing = wanted - {feature.name for feature in kept.feature}
+    types = {feature.name: feature.type for feature in schema.feature}
+    missing = wanted - types.keys()
     if missing:
         raise ValueError(
             f"schema: the features {sorted(missing)} are missing, which the evaluation reads. "
             "Add them to your schema, or let one be inferred (validation.schema: null)."
         )
-    # Domains and presence were judged by ExampleValidator; here they would only get in the way.
-    for feature in kept.feature:
-        feature.ClearField("domain")
-    return kept
+    columns = schema_pb2.Schema()
+    for name in sorted(wanted):
+        # Exactly one value an image (modules/features.py): read as dense columns, without further judgement.
+        feature = columns.feature.add(name=name, type=types[name])
+        feature.presence.min_fraction = 1.0
+        feature.shape.dim.add(size=1)
+    return columns
 
 
 def run_tfma(

@@ -1,0 +1,168 @@
+"""What the page says, as plain data: the verdict in words, and tables ready to be drawn."""
+
+import dataclasses
+
+LARGEST_MATRIX = 25  # classes; above, the most frequent confusions are listed instead
+MOST_CONFUSIONS = 40
+MOST_FILES = 200
+METRIC_WORDS = {
+    "accuracy": ("Accuracy", "share of images whose most probable class is the true one"),
+    "balanced_accuracy": ("Balanced accuracy", "mean over the classes of the share that is right"),
+    "top_k_accuracy": ("Top-{k} accuracy", "share of images with the true class among the {k} most probable"),
+    "cross_entropy": ("Cross-entropy", "mean surprise at the true class, in nats; less is better"),
+    "auc": ("AUC", "how well a class is ranked above the others, mean over classes"),
+    "calibration_error": ("Calibration error", "how far confidence is from accuracy; less is better"),
+}
+LOWER_IS_BETTER = frozenset({"cross_entropy", "calibration_error"})
+SHARES = frozenset({"accuracy", "balanced_accuracy", "top_k_accuracy", "calibration_error"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What the steps of a run left behind, as they wrote it."""
+
+    config: dict
+    ingest: dict  # ingest_report.json
+    data_verdict: dict  # verdict.json of DataCheck
+    scalars: list[dict]  # see scalars.scalar_rows
+    history: dict  # history.json
+    analysis: dict  # analysis.json of the Evaluator
+    verdict: dict  # verdict.json of the Evaluator
+    baseline_choice: str  # why this serving model, or none, is the baseline
+    infra: dict  # verdict.json of InfraCheck
+    push: dict  # push.json
+    mistakes: list[
+        dict
+    ]  # see mistakes.surest_mistakes, with picture_of's fields; image None without a picture
+    versions: dict[str, str]
+    written: str  # when, for people
+
+
+def summary(found: Findings) -> dict:
+    """summary.json: the outcome for programs and for the last lines of a run."""
+    return {
+        "verdict": found.push["outcome"],
+        "blessed": found.verdict["blessed"] and found.infra["ok"],
+        "accuracy": {**found.verdict["metrics"]["accuracy"], "n": found.verdict["images"]},
+        "reasons": reasons(found),
+        "pushed_version": found.push["version"] if found.push["outcome"] != "not_blessed" else None,
+        "pushed_path": found.push["path"] if found.push["outcome"] != "not_blessed" else None,
+        "report": "report.html",
+    }
+
+
+def reasons(found: Findings) -> list[str]:
+    """Why the verdict is what it is; remarks when the candidate was blessed."""
+    sentences = list(found.verdict["reasons"])
+    sentences += [f"The exported model failed its check: {reason}" for reason in found.infra["reasons"]]
+    if found.push["outcome"] == "unchanged":
+        sentences.append(f"Not pushed again: {found.push['reason']}.")
+    return sentences
+
+
+def headline(found: Findings) -> dict:
+    """{"tone": good or bad, "title", "detail"}: what a reader sees first."""
+    version, outcome = found.push["version"], found.push["outcome"]
+    if outcome == "pushed":
+        return {
+            "tone": "good",
+            "title": f"Pushed: version {version} serves now",
+            "detail": found.push["path"],
+        }
+    if outcome == "unchanged":
+        return {
+            "tone": "good",
+            "title": f"Unchanged: version {version} is this very model",
+            "detail": found.push["path"],
+        }
+    stays = "Nothing serves." if version is None else f"Version {version} goes on serving."
+    return {"tone": "bad", "title": "Not blessed: the model was not pushed", "detail": stays}
+
+
+def metric_rows(compared: dict, top_k: int) -> list[dict]:
+    """One row a metric: words, candidate, baseline and difference with the judgement "better" or "worse".
+
+    Args:
+      compared: {"metrics", "baseline", "difference"} as the Evaluator writes them, the last two None
+        without a serving model.
+      top_k: k of top_k_accuracy.
+    """
+    rows = []
+    for name, value in compared["metrics"].items():
+        title, meaning = (words.format(k=top_k) for words in METRIC_WORDS[name])
+        difference = compared["difference"][name] if compared["difference"] else None
+        rows.append(
+            {
+                "name": name,
+                "title": title,
+                "meaning": meaning,
+                "share": name in SHARES,
+                "candidate": value,
+                "baseline": compared["baseline"][name] if compared["baseline"] else None,
+                "difference": difference,
+                "judgement": judgement(name, difference),
+            }
+        )
+    return rows
+
+
+def judgement(name: str, difference: dict | None) -> str | None:
+    """better or worse when the interval leaves zero out, else "no clear difference"; None without one."""
+    if difference is None or difference["value"] is None:
+        return None
+    if difference["low"] <= 0 <= difference["high"]:
+        return "no clear difference"
+    return "better" if (difference["value"] > 0) != (name in LOWER_IS_BETTER) else "worse"
+
+
+def confusion_matrix(analysis: dict) -> dict | None:
+    """{"classes", "rows": [{"label", "support", "cells": [{"count", "share"}]}]}; None when it is too large.
+
+    Shares are of the row: of the images of a true class.
+    """
+    rows = analysis["per_class"]
+    if len(rows) > LARGEST_MATRIX:
+        return None
+    counts = {(cell["label"], cell["predicted"]): cell["count"] for cell in analysis["confusions"]}
+    wrong_by_label = {row["label"]: 0 for row in rows}
+    for cell in analysis["confusions"]:
+        wrong_by_label[cell["label"]] += cell["count"]
+    matrix = []
+    for row in rows:
+        counts[row["label"], row["label"]] = row["support"] - wrong_by_label[row["label"]]
+        cells = [counts.get((row["label"], predicted), 0) for predicted in analysis["classes"]]
+        shares = [count / row["support"] if row["support"] else 0.0 for count in cells]
+        cells = [
+            {"predicted": name, "count": count, "share": share, "right": name == row["label"]}
+            for name, count, share in zip(analysis["classes"], cells, shares, strict=True)
+        ]
+        matrix.append({"label": row["label"], "support": row["support"], "cells": cells})
+    return {"classes": analysis["classes"], "rows": matrix}
+
+
+def confusion_rows(analysis: dict) -> list[dict]:
+    """The most frequent confusions, with the share of the true class's images that they take."""
+    support = {row["label"]: row["support"] for row in analysis["per_class"]}
+    return [
+        {**cell, "share": cell["count"] / support[cell["label"]]}
+        for cell in analysis["confusions"][:MOST_CONFUSIONS]
+    ]
+
+
+def weakest_first(per_class: list[dict]) -> list[dict]:
+    """Classes by rising F1; those without any image in the test split last."""
+    return sorted(per_class, key=lambda row: (row["support"] == 0, row["f1"]["value"] or 0.0, row["label"]))
+
+
+def split_rows(ingest: dict) -> dict:
+    """{"splits": names, "rows": [{"label", "counts"}], "totals"} of the images of each class."""
+    splits = [split for split, counts in ingest["splits"].items() if counts]
+    labels = sorted({label for counts in ingest["splits"].values() for label in counts})
+    return {
+        "splits": splits,
+        "rows": [
+            {"label": label, "counts": [ingest["splits"][split].get(label, 0) for split in splits]}
+            for label in labels
+        ],
+        "totals": [sum(ingest["splits"][split].values()) for split in splits],
+    }

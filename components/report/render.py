@@ -1,0 +1,74 @@
+"""Draws the page: one HTML file that needs nothing from anywhere else."""
+
+import pathlib
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from components.report import content, figures
+
+FOLDER = pathlib.Path(__file__).parent
+NO_VALUE = "\N{EN DASH}"
+LONGEST_TABLE = 60  # rows shown at once; the rest is folded away
+
+
+def render(found: content.Findings) -> str:
+    """The page as HTML text. Every text of the user's is escaped by the template."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, points=points, number=number, signed=signed)
+    stages = [stage for stage in found.history["stages"] if stage["epochs"]]
+    curves = [
+        ("Accuracy", Markup(figures.training_curve(stages, "accuracy", "Accuracy", as_percent=True))),
+        ("Loss", Markup(figures.training_curve(stages, "loss", "Loss", as_percent=False))),
+    ]
+    per_class = content.weakest_first(found.analysis["per_class"])
+    return environment.get_template("report.html.j2").render(
+        found=found,
+        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
+        headline=content.headline(found),
+        reasons=content.reasons(found),
+        metric_rows=content.metric_rows(found.analysis, found.analysis["top_k"]),
+        per_class=per_class[:LONGEST_TABLE],
+        more_classes=per_class[LONGEST_TABLE:],
+        matrix=content.confusion_matrix(found.analysis),
+        confusions=content.confusion_rows(found.analysis),
+        slices={
+            name: [{**row, "rows": content.metric_rows(row, found.analysis["top_k"])} for row in rows]
+            for name, rows in found.analysis["slices"].items()
+        },
+        curves=curves if stages else [],
+        stages=stages,
+        reliability=Markup(figures.reliability_diagram(found.analysis["calibration"])),
+        split_rows=content.split_rows(found.ingest),
+        most_files=content.MOST_FILES,
+        config_text=yaml.safe_dump(found.config, allow_unicode=True, sort_keys=False),
+    )
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as a percentage with a thin space, such as 83.4 %."""
+    return NO_VALUE if share is None else f"{100 * share:.{digits}f}\u202f%"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return signed(100 * difference, 1)
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A number with its sign, with a true minus."""
+    return f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with thousands separated, or a dash for none; whole numbers without decimals."""
+    if value is None:
+        return NO_VALUE
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:,.{digits}f}"
