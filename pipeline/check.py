@@ -138,7 +138,7 @@ def _recipe_notes(config: Config) -> list[str]:
     only_head = all(stage.train == "head" for stage in config.training.recipe)
     if model.weights == "none" and not model.backbone_file and only_head:
         notes.append(
-            "training.recipe: only the head trains, on a backbone with random weights (model.weights: none)"
+            "training.recipe: only the head trains, on a backbone of random weights (model.weights: none)"
         )
     return notes
 
@@ -165,13 +165,13 @@ def _listing_problems(config: Config, listing: Listing) -> list[Problem]:
         for split, counts in expected_counts(listing, config).items():
             if not counts.total():
                 problems.append(
-                    Problem("data.source", f"too few images ({total}): the {split} split would have none")
+                    Problem("data.source", f"{total} images are too few: the {split} split has none")
                 )
     if not is_address(config.output):
         needed, free = needed_bytes(config, listing), free_bytes(config.output)
         if needed > free:
             message = (
-                f"a run writes about {megabytes(needed)}, and {megabytes(free)} are free. Use another disk"
+                f"a run writes about {megabytes(needed)}, but {megabytes(free)} are free. Use another disk"
             )
             problems.append(Problem("output", message))
     return problems

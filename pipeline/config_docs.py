@@ -1,4 +1,4 @@
-"""Writes docs/config.md from the settings' own documentation: python -m pipeline.config_docs > docs/config.md"""
+"""Writes docs/config.md from what the settings say of themselves: python -m pipeline.config_docs."""
 
 import dataclasses
 import typing

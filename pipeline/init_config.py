@@ -80,7 +80,7 @@ def write_config(source: str, file: str | None = None, force: bool = False) -> W
 
 def config_name(source: str) -> str:
     """Returns a name for the pipeline: that of the folder, in the letters that a name may have."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(source).resolve().stem).strip("_-")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(source).resolve().name.removesuffix(".csv")).strip("_-")
     return name or "images"
 
 

@@ -1,0 +1,147 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from modules.recipe import Model, Training
+from pipeline import check
+from pipeline.check import check_config
+from pipeline.check_summary import summarise
+from pipeline.config import Config, Data, Evaluation, Push, Validation
+from pipeline.config_file import complete
+from pipeline.recipes import load_stages
+from tests.tiny_images import write_class_folders, write_images
+
+
+def make_config(tmp_path: Path, **sections) -> Config:
+    sections = {
+        "data": Data(source=str(tmp_path / "photos")),
+        "model": Model(weights="none"),
+        "training": Training(recipe=load_stages("fine_tuning")),
+    } | sections
+    return complete(Config(name="photos", output=str(tmp_path / "runs"), **sections))
+
+
+def test_a_sound_config_has_no_problem_and_its_images_are_counted(tmp_path):
+    write_class_folders(tmp_path / "photos", ("cat", "dog", "emu", "fox"), count=50)
+    config = make_config(tmp_path)
+    checkup = check_config(config)
+    assert (checkup.problems, checkup.notes) == ((), ())
+    counts = check.expected_counts(checkup.listing, config)
+    assert {split: counts[split]["cat"] for split in counts} == {"train": 35, "eval": 5, "test": 10}
+    summary = summarise(config, checkup)
+    assert "200 images of 4 classes: about 140 train, about 20 eval, about 40 test" in summary
+    assert "fine_tuning: trains all" in summary
+
+
+def test_a_split_that_the_source_gives_is_counted_and_the_missing_one_comes_out_of_train(tmp_path):
+    write_class_folders(tmp_path / "photos/train", count=80)
+    write_class_folders(tmp_path / "photos/test", count=40)
+    config = make_config(tmp_path)
+    checkup = check_config(config)
+    counts = check.expected_counts(checkup.listing, config)
+    assert {split: counts[split]["dog"] for split in counts} == {"train": 70, "eval": 10, "test": 40}
+    assert "about 140 train, about 20 eval, 80 test" in summarise(config, checkup)
+
+
+def test_every_missing_file_is_reported_at_once(tmp_path):
+    config = make_config(
+        tmp_path,
+        model=Model(weights=str(tmp_path / "w.weights.h5")),
+        validation=Validation(schema=str(tmp_path / "s.pbtxt")),
+    )
+    problems = {problem.key: problem.message for problem in check_config(config).problems}
+    assert set(problems) == {"model.weights", "validation.schema", "data.source"}
+    assert "s.pbtxt" in problems["validation.schema"]
+    assert "there is nothing at" in problems["data.source"]
+
+
+def test_a_missing_backbone_file_is_reported(tmp_path):
+    write_class_folders(tmp_path / "photos")
+    config = make_config(tmp_path, model=Model(backbone_file=str(tmp_path / "own.keras"), image_size=64))
+    (problem,) = check_config(config).problems
+    assert problem.key == "model.backbone_file"
+
+
+@pytest.mark.parametrize("key", ["output", "push.destination"])
+def test_a_file_where_a_folder_is_to_be_is_reported(tmp_path, key):
+    write_class_folders(tmp_path / "photos")
+    (tmp_path / "taken").write_text("")
+    config = make_config(tmp_path)
+    folder = str(tmp_path / "taken" / "deeper")
+    if key == "output":
+        config = dataclasses.replace(config, output=folder)
+    else:
+        config = dataclasses.replace(config, push=Push(destination=folder))
+    (problem,) = check_config(config).problems
+    assert (problem.key, "is a file, not a folder" in problem.message) == (key, True)
+
+
+def test_class_weights_must_name_classes_that_exist(tmp_path):
+    write_class_folders(tmp_path / "photos")
+    training = Training(recipe=load_stages("feature_extraction"), class_weights={"cat": 1.0, "dgo": 2.0})
+    (problem,) = check_config(make_config(tmp_path, training=training)).problems
+    assert problem.key == "training.class_weights"
+    assert problem.message == "there is no class 'dgo'. Found: cat, dog"
+
+
+def test_the_bundled_weights_fit_one_backbone_only(tmp_path):
+    write_class_folders(tmp_path / "photos")
+    (tmp_path / check.BUNDLED_WEIGHTS).write_bytes(b"")
+    model = Model(backbone="ResNet50", weights=str(tmp_path / check.BUNDLED_WEIGHTS))
+    (problem,) = check_config(make_config(tmp_path, model=model)).problems
+    assert "fits MobileNetV2, not ResNet50" in problem.message
+
+
+def test_a_size_at_which_the_bundled_weights_lose_is_noted(tmp_path):
+    write_class_folders(tmp_path / "photos")
+    (tmp_path / check.BUNDLED_WEIGHTS).write_bytes(b"")
+    model = Model(weights=str(tmp_path / check.BUNDLED_WEIGHTS), image_size=224)
+    checkup = check_config(make_config(tmp_path, model=model))
+    assert checkup.problems == ()
+    assert any("of the form 32k+1, such as 225" in note for note in checkup.notes)
+
+
+def test_what_is_odd_but_no_mistake_is_noted(tmp_path):
+    write_images(tmp_path / "photos/cat", 40)
+    write_images(tmp_path / "photos/dog", 3)
+    training = Training(recipe=load_stages("feature_extraction"))
+    notes = check_config(make_config(tmp_path, training=training, evaluation=Evaluation(top_k=2))).notes
+    assert any("class 'dog': only 2 training images" in note for note in notes)
+    assert any("class 'dog': no image in the eval split" in note for note in notes)
+    assert any("backbone of random weights" in note for note in notes)
+    assert any("evaluation.top_k" in note for note in notes)
+
+
+def test_too_many_useless_files_are_a_problem_before_the_run(tmp_path):
+    write_class_folders(tmp_path / "photos")
+    (tmp_path / "photos/cat/gone.png").symlink_to(tmp_path / "nowhere.png")
+    (problem,) = check_config(make_config(tmp_path)).problems
+    assert "1 of 61 files cannot be used" in problem.message
+    assert "data.max_rejected_share = 0.01" in problem.message
+
+
+def test_too_few_images_for_three_splits_are_a_problem(tmp_path):
+    write_class_folders(tmp_path / "photos", count=2)
+    problems = [problem.message for problem in check_config(make_config(tmp_path)).problems]
+    assert problems == [
+        "4 images are too few: the eval split has none",
+        "4 images are too few: the test split has none",
+    ]
+
+
+def test_a_disk_that_is_too_small_is_a_problem(tmp_path, monkeypatch):
+    write_class_folders(tmp_path / "photos")
+    monkeypatch.setattr(check, "free_bytes", lambda folder: 10_000_000)
+    (problem,) = check_config(make_config(tmp_path)).problems
+    assert problem.key == "output"
+    assert "but 10 MB are free" in problem.message
+
+
+def test_the_images_of_tfrecords_are_left_to_the_run(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.tfrecord").write_bytes(b"x" * 10)
+    config = make_config(tmp_path)
+    checkup = check_config(config)
+    assert checkup.problems == ()
+    assert "1 TFRecord files; a run counts their images" in summarise(config, checkup)

@@ -1,0 +1,215 @@
+"""The command line as a person meets it: exit codes, messages, and what it imports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.image_example_gen import sources
+from pipeline import __version__, cli, local_runner, run_state
+from pipeline.cli import main
+from pipeline.config_file import load_config
+from tests.tiny_images import write_class_folders
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("tensorflow", "tfx", "apache_beam", "keras", "tensorflow_transform", "tensorflow_model_analysis")
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A working directory with images and a config that passes check."""
+    monkeypatch.chdir(tmp_path)
+    write_class_folders(tmp_path / "photos", ("cat", "dog", "emu", "fox"), count=50)
+    assert main(["init", "photos"]) == 0
+    return tmp_path
+
+
+def command_paths():
+    """Returns every command and group, as arguments."""
+    return [
+        [],
+        *([name] for name in cli.cli.commands),
+        *(["list", name] for name in cli.list_group.commands),
+    ]
+
+
+@pytest.mark.parametrize("command", command_paths(), ids=" ".join)
+def test_every_help_has_examples(capsys, command):
+    assert main([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Example" in shown
+    assert "headstart " + " ".join(command) in shown
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        ["--version"],
+        ["list", "backbones"],
+        ["list", "recipes"],
+        ["check", "photos.yaml"],
+        ["init", "photos", "-o", "again.yaml"],
+        ["run", "--help"],
+        ["predict", "--help"],
+        ["doctor", "--offline"],
+    ],
+    ids=" ".join,
+)
+def test_light_commands_import_neither_tensorflow_nor_tfx_nor_beam(workplace, command):
+    program = (
+        "import json, sys\n"
+        "from pipeline.cli import main\n"
+        f"code = main({command!r})\n"
+        f"print(json.dumps([code, sorted(set({HEAVY!r}) & set(sys.modules))]), file=sys.stderr)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    code, imported = json.loads(done.stderr.splitlines()[-1])
+    assert imported == []
+    assert code == 0 or command[0] == "doctor"
+
+
+def test_help_answers_fast():
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "pipeline.cli", "--help"], cwd=ROOT, check=True, capture_output=True
+        )
+        seconds.append(time.monotonic() - start)
+    assert min(seconds) < 3.0  # a third of it on an idle machine; TensorFlow alone would take ten
+
+
+def test_the_version_is_shown(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"Headstart {__version__}\n"
+
+
+def test_init_check_and_the_next_command(workplace, capsys):
+    assert main(["init", "photos", "-o", "my pets.yaml"]) == 0
+    assert "Next: headstart check 'my pets.yaml' && headstart run 'my pets.yaml'" in capsys.readouterr().out
+    assert main(["check", "my pets.yaml", "--set", "training.batch_size=8"]) == 0
+    shown = capsys.readouterr().out
+    assert "200 images of 4 classes" in shown
+    assert shown.endswith(
+        "my pets.yaml is ready. Next: headstart run 'my pets.yaml' --set training.batch_size=8\n"
+    )
+
+
+def test_init_refuses_to_overwrite(workplace, capsys):
+    assert main(["init", "photos"]) == 2
+    assert "photos.yaml exists" in capsys.readouterr().err
+    assert main(["init", "photos", "--force"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["runn"], "No such command 'runn'"),
+        (["check"], "Missing argument 'CONFIG'"),
+        (["check", "none.yaml"], "no such file"),
+        (["run", "none.yaml"], "no such file"),
+        (["check", "photos.yaml", "--set", "training.batch_size"], "write KEY=VALUE"),
+        (["check", "photos.yaml", "--set", "training.batchsize=3"], "Did you mean training.batch_size?"),
+        (["run", "photos.yaml", "--set", "data.source=nowhere"], "there is nothing at"),
+        (["run", "photos.yaml", "--set", "model.weights=nowhere.h5"], "there is no file"),
+        (["init", "nowhere"], "does not exist"),
+        (["predict", "photos"], "no pushed model below runs/"),
+        (["predict", "photos", "--config", "photos.yaml"], "`headstart run photos.yaml` pushes one"),
+        (["predict", "photos", "--model", "a", "--config", "b"], "not both"),
+    ],
+)
+def test_a_mistake_is_answered_with_exit_code_2_and_no_traceback(workplace, capsys, arguments, message):
+    capsys.readouterr()
+    assert main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+def test_all_problems_of_a_config_are_shown_at_once(workplace, capsys):
+    assert (
+        main(["check", "photos.yaml", "--set", "data.source=nowhere", "--set", "validation.schema=no.pbtxt"])
+        == 2
+    )
+    shown = capsys.readouterr().err
+    assert "photos.yaml: 2 problems" in shown
+    assert "data.source: there is nothing at" in shown
+    assert "validation.schema: there is no file" in shown
+
+
+@pytest.mark.parametrize("exit_code", [0, 3])
+def test_run_returns_the_exit_code_of_the_run(workplace, capsys, exit_code):
+    """An unchanged run is answered from its state, so nothing heavy is loaded here."""
+    sets = ["training.recipe.head.epochs=2"]
+    config = load_config("photos.yaml", sets)
+    output = workplace / "runs/photos"
+    summary = {
+        "blessed": exit_code == 0,
+        "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40},
+        "reasons": [],
+        "pushed_path": None,
+    }
+    output.mkdir(parents=True)
+    (output / "report.html").write_text("")
+    fingerprint = local_runner.fingerprint(
+        config, sources.fingerprint(config.data.source, config.data.format)
+    )
+    run_state.write_state(output, {"fingerprint": fingerprint, "exit_code": exit_code, "summary": summary})
+    assert main(["run", "photos.yaml", "--set", *sets]) == exit_code
+    assert "Nothing has changed since the last run" in capsys.readouterr().out
+
+
+def test_an_output_folder_in_use_is_a_mistake_of_the_user(workplace, capsys):
+    with run_state.exclusive(workplace / "runs/photos"):
+        assert main(["run", "photos.yaml"]) == 2
+    assert "another run" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
+    pipe = tmp_path / "config.yaml"
+    os.mkfifo(pipe)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.cli", "check", str(pipe)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with open(pipe, "w"):  # opens once the command reads, which then waits for a config that never comes
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert shown.strip() == "Stopped."
+
+
+def test_all_backbones_and_recipes_are_listed(capsys):
+    assert main(["list", "backbones"]) == 0
+    shown = capsys.readouterr().out
+    assert "MobileNetV2                224          32  tf\n" in shown
+    assert main(["list", "recipes"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "feature_extraction",
+        "fine_tuning",
+        "from_scratch",
+        "gradual_unfreezing",
+    ]
+
+
+def test_a_closed_pipe_is_no_error():
+    command = f"{sys.executable} -m pipeline.cli list backbones | head -1"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.startswith("backbone")
+    assert done.stderr == ""
+
+
+def test_the_quickstart_passes_check(capsys):
+    assert main(["check", str(ROOT / "pipeline/configs/quickstart.yaml")]) == 0
+    shown = capsys.readouterr().out
+    assert "2,500 images of 10 classes" in shown
+    assert "note" not in shown
