@@ -15,8 +15,10 @@ from pipeline.problems import Problem
 
 BUNDLED_WEIGHTS = "mobilenet_v2_1.0_notop.weights.h5"
 FEW_IMAGES_A_CLASS = 20
-# Models of three steps, two copies of the metadata, checkpoints and logs of a small backbone.
-FIXED_OUTPUT_BYTES = 300e6
+# The Trainer's, the pushed and the baseline's copy of the model, and a checkpoint with the optimizer's state.
+COPIES_OF_WEIGHTS = 6
+UNKNOWN_WEIGHTS_BYTES = 100e6  # of a backbone of 25 million parameters, such as ResNet50
+LOGS_BYTES = 20e6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,10 +79,12 @@ def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
 
 
 def needed_bytes(config: Config, listing: Listing) -> float:
-    """Returns about how much disk a run writes: images once more, the Trainer's store of pixels, models."""
-    images = len(listing.files)
-    image_size = config.model.image_size or 0
-    return sum(file.byte_size for file in listing.files) + images * image_size**2 * 3 + FIXED_OUTPUT_BYTES
+    """Returns about how much disk a run writes at most: images once more, stored pixels, models, logs."""
+    ingested = sum(file.byte_size for file in listing.files)
+    stored = len(listing.files) * config.model.image_size**2 * 3
+    weights_file = config.model.backbone_file or config.model.weights
+    weights = os.path.getsize(weights_file) if os.path.isfile(weights_file) else UNKNOWN_WEIGHTS_BYTES
+    return ingested + stored + COPIES_OF_WEIGHTS * weights + LOGS_BYTES
 
 
 def free_bytes(folder: str) -> int:
@@ -171,7 +175,7 @@ def _listing_problems(config: Config, listing: Listing) -> list[Problem]:
         needed, free = needed_bytes(config, listing), free_bytes(config.output)
         if needed > free:
             message = (
-                f"a run writes about {megabytes(needed)}, but {megabytes(free)} are free. Use another disk"
+                f"a run writes up to {megabytes(needed)}, but {megabytes(free)} are free. Use another disk"
             )
             problems.append(Problem("output", message))
     return problems

@@ -19,7 +19,7 @@ def summarise(config: Config, checkup: Checkup) -> str:
         f"model     {_describe_model(config)}",
         *_recipe_lines(config),
         f"output    {config.output}",
-        f"          a run writes about {megabytes(needed_bytes(config, checkup.listing))}, "
+        f"          a run writes up to about {megabytes(needed_bytes(config, checkup.listing))}, "
         f"{megabytes(free_bytes(config.output))} are free",
         f"serving   {config.push.destination}",
         *(f"note      {note}" for note in checkup.notes),

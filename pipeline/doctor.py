@@ -18,7 +18,7 @@ from pipeline.check import megabytes, nearest_existing
 # The URL that keras.applications downloads from (keras/src/applications/mobilenet_v2.py).
 WEIGHTS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 PACKAGES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pydantic", "pillow")
-# A quickstart run peaks at 3 GB; larger backbones and images need more.
+# Estimates: TFX and TensorFlow take 1 GB once imported, and the InfraCheck's process comes on top.
 MEMORY_BYTES, COMFORTABLE_MEMORY_BYTES = 3e9, 8e9
 DISK_BYTES, COMFORTABLE_DISK_BYTES = 1e9, 10e9
 

@@ -21,10 +21,10 @@ from pipeline.config import Splits
 CHECKOUT = Path(__file__).resolve().parent.parent
 SAMPLED_IMAGES = 200
 CLASSES_NAMED = 30
-# 32k+1, where the bundled weights are at their best; below 97 px the last feature map is but 2x2 or
-# smaller, and above 225 px the published weights have seen no image.
+# 32k+1, where the bundled weights are at their best. Below 97 px the last feature map has 3 x 3 cells or
+# fewer; 225 px is nearest to the 224 px that most published weights were trained on.
 IMAGE_SIZES = (97, 129, 161, 193, 225)
-# With fewer training images, a head on fixed features is as good as fine-tuning, and safer.
+# A rule of thumb: with fewer training images, a head on fixed features overfits less than fine-tuning.
 FINE_TUNING_FROM_IMAGES = 500
 
 

@@ -138,6 +138,16 @@ def test_a_disk_that_is_too_small_is_a_problem(tmp_path, monkeypatch):
     assert "but 10 MB are free" in problem.message
 
 
+def test_the_estimate_of_disk_counts_images_stored_pixels_copies_of_the_weights_and_logs(tmp_path):
+    write_class_folders(tmp_path / "photos", count=5)
+    (tmp_path / "w.weights.h5").write_bytes(b"x" * 1000)
+    model = Model(weights=str(tmp_path / "w.weights.h5"), image_size=100)
+    config = make_config(tmp_path, model=model)
+    images = sum(file.stat().st_size for file in tmp_path.rglob("*.png"))
+    listing = check_config(config).listing
+    assert check.needed_bytes(config, listing) == images + 10 * 100 * 100 * 3 + 6 * 1000 + 20e6
+
+
 def test_the_images_of_tfrecords_are_left_to_the_run(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/a.tfrecord").write_bytes(b"x" * 10)
