@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -36,8 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
     2: the config, the command or its input is wrong · 3: the model was not blessed ·
     4: the data was refused before training · 130: Ctrl-C.
     """
-    # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return cli.main(arguments, prog_name="headstart", standalone_mode=False) or 0
     except click.ClickException as error:
@@ -135,6 +134,8 @@ def run(config: str, sets: tuple[str, ...]) -> int:
       headstart run photos.yaml --set output=runs/second_try
     """
     loaded, _ = _load_and_check(config, sets)
+    # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from pipeline import local_runner, run_state
 
     try:
@@ -210,6 +211,11 @@ def predict(images: tuple[str, ...], model: str | None, config: str | None, top:
         files = prediction.find_images(images)
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from None
+    # Nothing that libraries say while they are loaded belongs among the answers: 3 leaves out errors
+    # such as a GPU library registered twice; one that matters is raised.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     unreadable = 0
     try:
         for answer in prediction.predict(served, files, top):
