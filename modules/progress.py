@@ -70,7 +70,7 @@ class EpochEnd(keras.callbacks.Callback):
         """
         row = {"epoch": epoch + 1, "seconds": time.monotonic() - self.started}
         row["training_seconds"] = self.training_seconds
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row.update({name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")})
         if not math.isfinite(row["loss"]):
             raise ValueError(

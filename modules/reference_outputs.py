@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from modules import features
-from modules.activations import predict
+from modules.activations import inference, outputs_in_batches
 from modules.examples import matching_files, read_records
 from modules.model import FromPixels
 from modules.transform_graph import TransformGraph
@@ -27,7 +27,7 @@ def reference_outputs(model: FromPixels, graph: TransformGraph, file_patterns: l
         raw = graph.parse(serialized)
         hashes = np.array([digest.decode() for digest in raw[features.CONTENT_HASH].numpy().ravel()])
         pixels, _ = graph.pixels_and_labels(raw)
-        logits = predict(model, pixels.numpy())
+        logits = np.concatenate(list(outputs_in_batches(inference(model), pixels.numpy())))
         probabilities = tf.nn.softmax(logits).numpy()
     buffer = io.BytesIO()
     np.savez(buffer, content_hash=hashes, probabilities=probabilities, labels=np.array(graph.labels))

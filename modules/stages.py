@@ -126,14 +126,12 @@ def stored_inputs(parts: StageParts, setting: Setting):
     if parts.frozen is None:
         return None
     frozen = FromPixels(setting.preprocessing, parts.frozen, None)
-    splits = {"train": setting.train, "eval": setting.eval}
-    stored = []
-    for name, images in splits.items():
-        stored.append(store_activations(frozen, images.pixels, setting.store, f"{name}_activations"))
-        if stored[-1] is None:
-            logger.info("No room to store activations: the frozen layers run in every epoch")
-            return None
-    return stored
+    pixels = {"train": setting.train.pixels, "eval": setting.eval.pixels}
+    stored = store_activations(frozen, pixels, setting.store)
+    if stored is None:
+        logger.info("No room to store activations: the frozen layers run in every epoch")
+        return None
+    return stored["train"], stored["eval"]
 
 
 def compile_for(model: keras.Model, stage: Stage, variables: list, steps: int) -> None:

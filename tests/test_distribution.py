@@ -1,0 +1,75 @@
+"""Several devices and half precision."""
+
+import ast
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from modules.recipe import Stage
+from modules.stages import run_stages
+from modules.strategy import build_strategy, check_batch_size, precision, uses_xla
+from tests.tiny_training import tiny_classifier, tiny_setting
+
+
+def distributed_training(folder, images: int) -> list:
+    """Returns what the training on two logical devices printed; the devices need a process of their own."""
+    command = [sys.executable, "-m", "tests.distributed_training", str(folder), str(images)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [ast.literal_eval(value) for value in output.splitlines()[-1].split("|")]
+
+
+def test_two_devices_train_the_same_model_as_one(tmp_path):
+    devices, difference, movement, stored, loss_difference = distributed_training(tmp_path, images=40)
+    assert devices == 2
+    assert stored == [True, True, False]
+    assert movement > 0.01
+    assert difference < 1e-4
+    assert loss_difference < 1e-4
+
+
+def test_two_devices_share_odd_numbers_of_images(tmp_path):
+    devices, difference, movement, _, loss_difference = distributed_training(tmp_path, images=45)
+    assert devices == 2
+    # The last batch holds one image twice, so the results are close and not equal.
+    assert 0 < difference < movement / 2
+    assert loss_difference < 0.1
+
+
+def test_one_device_is_the_default():
+    assert build_strategy("none").num_replicas_in_sync == 1
+    assert build_strategy("mirrored").num_replicas_in_sync == len(tf.config.list_logical_devices("CPU"))
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_an_error():
+    check_batch_size(32, 4)
+    with pytest.raises(ValueError, match=r"32 images cannot be shared equally by 3 devices.*such as 33"):
+        check_batch_size(32, 3)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_half_precision_trains_float32_weights(tmp_path, name):
+    stages = [Stage(name="head", epochs=2), Stage(name="all", train="all", epochs=1)]
+    before = tiny_classifier().model.get_weights()
+    keras.utils.set_random_seed(0)
+    with precision(name):
+        classifier = tiny_classifier()
+        records = run_stages(classifier, tiny_setting(tmp_path, *stages))
+    weights = classifier.model.get_weights()
+    assert {weight.dtype for weight in weights} == {np.dtype("float32")}
+    assert max(np.abs(a - b).max() for a, b in zip(weights, before, strict=True)) > 1e-4
+    assert all(np.isfinite(row["val_loss"]) for record in records for row in record["epochs"])
+
+
+def test_precision_is_put_back_after_an_error():
+    with pytest.raises(RuntimeError), precision("float16"):
+        raise RuntimeError
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_xla_is_left_alone_on_cpus():
+    assert not tf.config.list_logical_devices("GPU")
+    assert uses_xla() is False
