@@ -5,7 +5,7 @@ CONFIG ?= pipeline/configs/quickstart.yaml
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow lint format setup lock clean
+.PHONY: help run test test-slow bench lint format docs setup lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s  %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ test: setup ## Run the tests except the slow ones; ARGS="-k resize" for some of 
 test-slow: setup ## Run the slow tests: whole pipelines, minutes each
 	.venv/bin/python -m pytest -m slow $(ARGS)
 
+bench: setup ## Measure against the plain way of doing the same, some ten minutes
+	.venv/bin/python -m tests.benchmarks
+
 lint: setup ## Check format and style with ruff
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
@@ -26,6 +29,9 @@ lint: setup ## Check format and style with ruff
 format: setup ## Format the code and mend what ruff can mend
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
+
+docs: setup ## Write docs/config.md anew from the settings
+	.venv/bin/python -m pipeline.config_docs > docs/config.md
 
 setup: ## Make .venv from the lock; done already, it does nothing
 	@requirements/set_up.sh
