@@ -1,8 +1,8 @@
 """How sure the numbers are: intervals of metrics, of their differences, and McNemar's test.
 
-TFMA can estimate intervals itself, by a jackknife over 20 parts of the data. On 1,000 images and ten
-classes that took 149 s where the metrics alone took 18 s, and its 20 parts tell little about 1,000
-images. So intervals are computed here, from the same predictions:
+TFMA can estimate intervals itself, by a jackknife over 20 parts of the data. On 1,000 images of ten
+classes and two models that took some 150 s instead of 18 s (two busy cores), and 20 parts say little
+about 1,000 images. So intervals are computed here, from the same predictions:
 
 - shares of images (accuracy, top-k accuracy; recall and precision of a class): Wilson's score interval
   (Wilson 1927), which stays inside [0, 1] and holds for few images and for shares near 0 and 1;

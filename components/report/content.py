@@ -1,6 +1,7 @@
 """What the page says, as plain data: the verdict in words, and tables ready to be drawn."""
 
 import dataclasses
+import math
 
 LARGEST_MATRIX = 25  # classes; above, the most frequent confusions are listed instead
 MOST_CONFUSIONS = 40
@@ -166,3 +167,10 @@ def split_rows(ingest: dict) -> dict:
         ],
         "totals": [sum(ingest["splits"][split].values()) for split in splits],
     }
+
+
+def axis_start(shares: list[dict], baseline_shares: list[dict | None]) -> float:
+    """Where the axis of a column of bars begins: the tenth below all that is drawn, 0 to 0.9."""
+    lows = [share["low"] for share in shares if share["value"] is not None]
+    lows += [share["value"] for share in baseline_shares if share and share["value"] is not None]
+    return math.floor(min([*lows, 0.9]) * 10) / 10

@@ -36,13 +36,13 @@ class _Plot:
     def text(self, x: float, y: float, text: str, anchor: str = "middle") -> None:
         self.shapes.append(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>')
 
-    def axes(self, x_label: str, x_ticks, y_format: str) -> None:
+    def axes(self, x_label: str, x_ticks, y_format: str, x_format: str = "{:g}") -> None:
         for value in ticks(*self.y_range):
             y = self.y(value)
             self.shapes.append(f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
             self.text(LEFT - 6, y + 4, y_format.format(value), "end")
         for value in x_ticks:
-            self.text(self.x(value), HEIGHT - BOTTOM + 16, f"{value:g}")
+            self.text(self.x(value), HEIGHT - BOTTOM + 16, x_format.format(value))
         self.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, x_label)
 
     def line(self, points, css_class: str) -> None:
@@ -104,7 +104,7 @@ def training_curve(stages: list[dict], name: str, y_label: str, as_percent: bool
 def reliability_diagram(calibration: list[dict]) -> str:
     """Accuracy against confidence by bin; dots as large as the share of images in the bin."""
     plot = _Plot((0, 1), (0, 1), "Accuracy against confidence")
-    plot.axes("confidence: probability of the predicted class", ticks(0, 1), "{:.0%}")
+    plot.axes("confidence: probability of the predicted class", ticks(0, 1), "{:.0%}", "{:.0%}")
     plot.shapes.append(f'<path class="ideal" d="M{plot.x(0)} {plot.y(0)}L{plot.x(1)} {plot.y(1)}"/>')
     images = sum(row["count"] for row in calibration)
     for row in calibration:

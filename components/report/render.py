@@ -29,6 +29,7 @@ def render(found: content.Findings) -> str:
         ("Loss", Markup(figures.training_curve(stages, "loss", "Loss", as_percent=False))),
     ]
     per_class = content.weakest_first(found.analysis["per_class"])
+    sliced = [row for rows in found.analysis["slices"].values() for row in rows]
     return environment.get_template("report.html.j2").render(
         found=found,
         style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
@@ -37,6 +38,13 @@ def render(found: content.Findings) -> str:
         metric_rows=content.metric_rows(found.analysis, found.analysis["top_k"]),
         per_class=per_class[:LONGEST_TABLE],
         more_classes=per_class[LONGEST_TABLE:],
+        recall_start=content.axis_start(
+            [row["recall"] for row in per_class], [row["baseline_recall"] for row in per_class]
+        ),
+        slices_start=content.axis_start(
+            [row["metrics"]["accuracy"] for row in sliced],
+            [row["baseline"]["accuracy"] for row in sliced if row["baseline"]],
+        ),
         matrix=content.confusion_matrix(found.analysis),
         confusions=content.confusion_rows(found.analysis),
         slices={
