@@ -1,0 +1,153 @@
+"""The Trainer as TFX runs it: examples and a transform graph in, a model that serves out."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from modules import features
+from modules.trainer import run_fn
+from tests.tiny_training import IMAGE_SIZE, LABELS, tiny_backbone
+from tests.tiny_transform import tiny_examples, trainer_arguments, write_split, write_transform_graph
+
+RECIPE = [
+    {"name": "head", "epochs": 2, "learning_rate": 0.02},
+    {
+        "name": "fine_tuning",
+        "train": "top 6 layers",
+        "epochs": 2,
+        "learning_rate": 0.01,
+        "early_stopping": {},
+    },
+]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Examples, a transform graph and the settings of a model, made once."""
+    folder = tmp_path_factory.mktemp("inputs")
+    for number, (split, count) in enumerate({"train": 45, "eval": 18, "test": 70}.items()):
+        write_split(folder / "examples", split, tiny_examples(count, seed=number))
+    tiny_backbone().save(folder / "backbone.keras")
+    model = {
+        "backbone_file": str(folder / "backbone.keras"),
+        "backbone_preprocessing": "tf",
+        "image_size": IMAGE_SIZE,
+    }
+    graph = write_transform_graph(folder / "transform", folder / "examples", model)
+    return {"examples": folder / "examples", "transform_graph": graph, "model": model}
+
+
+def run(folder, inputs, **training):
+    """Runs the Trainer and returns its arguments."""
+    arguments = trainer_arguments(folder, **inputs, training={"recipe": RECIPE, "batch_size": 16} | training)
+    run_fn(arguments)
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, inputs):
+    """A folder in which the Trainer ran, and its arguments."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, run(folder, inputs)
+
+
+def history_of(arguments) -> dict:
+    with open(f"{arguments.model_run_dir}/history.json") as file:
+        return json.load(file)
+
+
+def answers_to_test_images(arguments, inputs) -> tuple[list[str], np.ndarray]:
+    files = tf.io.gfile.glob(f"{inputs['examples']}/Split-test/*")
+    serialized = list(tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator())
+    hashes = [
+        tf.train.Example.FromString(one).features.feature[features.CONTENT_HASH].bytes_list.value[0].decode()
+        for one in serialized
+    ]
+    signature = tf.saved_model.load(arguments.serving_model_dir).signatures["serving_default"]
+    return hashes, signature(examples=tf.constant(serialized))["probabilities"].numpy()
+
+
+def test_the_exported_model_answers_as_the_trainer_would(trained, inputs):
+    _, arguments = trained
+    reference = np.load(f"{arguments.model_run_dir}/reference_outputs.npz")
+    hashes, probabilities = answers_to_test_images(arguments, inputs)
+    assert reference["labels"].tolist() == list(LABELS)
+    assert reference["content_hash"].tolist() == hashes[:64]
+    assert reference["probabilities"].dtype == np.float32
+    np.testing.assert_allclose(reference["probabilities"], probabilities[:64], atol=1e-5)
+
+
+def test_the_exported_model_is_the_trained_one(trained, inputs):
+    _, arguments = trained
+    _, probabilities = answers_to_test_images(arguments, inputs)
+    accuracy = (probabilities.argmax(axis=1) == np.arange(70) % 3).mean()
+    assert accuracy == pytest.approx(history_of(arguments)["stages"][-1]["eval_accuracy"], abs=0.25)
+    assert accuracy > 0.6
+
+
+def test_the_history_tells_stages_images_and_machine(trained):
+    history = history_of(trained[1])
+    assert [(s["name"], s["train"], len(s["epochs"])) for s in history["stages"]] == [
+        ("head", "head", 2),
+        ("fine_tuning", "top 6 layers", 2),
+    ]
+    assert history["images"] == {"train": 45, "eval": 18}
+    assert history["parameters"] == tiny_backbone().count_params() + 8 * 3 + 3
+    assert history["versions"]["tensorflow"] == tf.__version__
+    assert history["machine"]["cpu_cores"] >= 1
+
+
+def test_facts_about_the_model_lie_beside_it(trained, inputs):
+    with open(f"{trained[1].serving_model_dir}/assets.extra/headstart.json") as file:
+        assert json.load(file) == {
+            "labels": list(LABELS),
+            "backbone": inputs["model"]["backbone_file"],
+            "image_size": IMAGE_SIZE,
+        }
+
+
+def test_pixels_and_activations_are_gone_after_the_export(tmp_path, inputs):
+    run(tmp_path, inputs, store="disk")
+    (key,) = os.listdir(tmp_path / "training")
+    assert sorted(os.listdir(tmp_path / "training" / key)) == ["exported", "stage_0.npz", "stage_1.npz"]
+
+
+def test_a_step_killed_after_the_export_exports_again_without_training(tmp_path, trained, inputs):
+    folder, first = trained
+    again = trainer_arguments(tmp_path, **inputs, training=first.custom_config["training"])
+    again.custom_config["training_dir"] = str(folder / "training")
+    run_fn(again)
+    assert history_of(again)["stages"] == history_of(first)["stages"]
+    reference, expected = (
+        np.load(f"{arguments.model_run_dir}/reference_outputs.npz")["probabilities"]
+        for arguments in (again, first)
+    )
+    np.testing.assert_array_equal(reference, expected)
+    assert not os.path.exists(tmp_path / "tensorboard")
+
+
+@pytest.mark.parametrize(("option", "value"), [("mixed_precision", "bfloat16"), ("distribution", "mirrored")])
+def test_the_export_is_float32_on_one_device_whatever_trained_it(tmp_path, inputs, option, value):
+    arguments = run(tmp_path, inputs, **{option: value})
+    variables = f"{arguments.serving_model_dir}/variables/variables"
+    reader = tf.train.load_checkpoint(variables)
+    types = {
+        reader.get_variable_to_dtype_map()[name]
+        for name, shape in tf.train.list_variables(variables)
+        if shape
+    }
+    assert types == {tf.float32}
+    reference = np.load(f"{arguments.model_run_dir}/reference_outputs.npz")
+    _, probabilities = answers_to_test_images(arguments, inputs)
+    np.testing.assert_allclose(reference["probabilities"], probabilities[:64], atol=1e-5)
+
+
+def test_without_a_test_split_there_are_no_reference_outputs(tmp_path, inputs):
+    os.symlink(inputs["examples"] / "Split-train", tmp_path / "Split-train")
+    os.symlink(inputs["examples"] / "Split-eval", tmp_path / "Split-eval")
+    arguments = run(tmp_path / "out", inputs | {"examples": tmp_path}, recipe=RECIPE[:1])
+    reference = np.load(f"{arguments.model_run_dir}/reference_outputs.npz")
+    assert reference["probabilities"].shape == (0, 3)
