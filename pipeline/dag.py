@@ -136,7 +136,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         infra_blessing=infra_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         config=as_json(config),
-        source_hash=source_hash("components/report"),
+        source_hash=source_hash("components/report", "modules/features.py"),
     )
     return [
         example_gen,

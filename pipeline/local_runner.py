@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import shutil
+import signal
 import time
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -53,23 +55,35 @@ def run(config: Config) -> ExitCode:
         ):
             print_summary(Console(soft_wrap=True), state["summary"], output, unchanged=True)
             return ExitCode(state["exit_code"])
-        try:
-            with quiet_console(log_file) as console:
-                console.print(
-                    f"Headstart {__version__}: {config.name}. The log is {log_file}", highlight=False
-                )
-                return _run_dag(config, source_fingerprint, run_id, console)
-        except KeyboardInterrupt:
-            print(
-                "\nStopped. What is finished is kept: run the same command again to go on from here.",
-                flush=True,
-            )
-            for child in psutil.Process().children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.kill()
-            # Beam's and TensorFlow's threads would keep the process alive until the step ends; every
-            # file that a later run reads is written whole or not at all, so nothing is torn by this.
-            os._exit(ExitCode.INTERRUPTED)
+        with quiet_console(log_file) as console, _stopped_by_signals(console):
+            console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}", highlight=False)
+            return _run_dag(config, source_fingerprint, run_id, console)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(console: Console) -> Iterator[None]:
+    """Ends the process at once on Ctrl-C or SIGTERM, with a word on how to go on.
+
+    A KeyboardInterrupt would not do: Beam turns it into an error of the step it hits, and threads of
+    Beam and TensorFlow would keep the process alive. Nothing is torn by ending here, because every
+    file that a later run reads is written whole or not at all.
+    """
+
+    def stop(number, _frame):
+        console.print(
+            "\nStopped. What is finished is kept: the same command goes on from there.", highlight=False
+        )
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        os._exit(ExitCode.INTERRUPTED if number == signal.SIGINT else 128 + number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def fingerprint(config: Config, source_fingerprint: str) -> str:
