@@ -52,7 +52,7 @@ def store_activations(
 
 
 def inference(model: FromPixels) -> Callable:
-    """Returns a function from an iterator over batches of pixels to the model's outputs of the next batch.
+    """Returns a function from an iterator over batches to the model's outputs of the next one, by device.
 
     It is one graph for batches of all sizes and on all devices: make it once and use it for every split.
     """
@@ -66,7 +66,7 @@ def inference(model: FromPixels) -> Callable:
     @tf.function
     def next_outputs(batches):
         pixels, _ = next(batches)
-        return strategy.gather(strategy.run(infer, args=(pixels,)), axis=0)
+        return strategy.experimental_local_results(strategy.run(infer, args=(pixels,)))
 
     return next_outputs
 
@@ -77,4 +77,5 @@ def outputs_in_batches(infer: Callable, pixels: np.ndarray) -> Iterator[np.ndarr
     dataset = evaluation_batches(pixels, np.zeros(len(pixels), np.int64), batch_size, replicas=1)
     batches = iter(tf.distribute.get_strategy().experimental_distribute_dataset(dataset))
     for _ in range(0, len(pixels), batch_size):
-        yield infer(batches).numpy()
+        # Put together here: a collective gather on the devices wants shapes that never change.
+        yield np.concatenate([output.numpy() for output in infer(batches)])

@@ -1,6 +1,6 @@
 """Several devices and half precision."""
 
-import ast
+import json
 import subprocess
 import sys
 
@@ -15,28 +15,36 @@ from modules.strategy import build_strategy, check_batch_size, precision, uses_x
 from tests.tiny_training import tiny_classifier, tiny_setting
 
 
-def distributed_training(folder, images: int) -> list:
-    """Returns what the training on two logical devices printed; the devices need a process of their own."""
-    command = [sys.executable, "-m", "tests.distributed_training", str(folder), str(images)]
+@pytest.fixture(scope="module")
+def even_and_odd(tmp_path_factory):
+    """Facts about trainings on 40 and on 45 images; logical devices need a process of their own."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.distributed_training",
+        tmp_path_factory.mktemp("runs"),
+        "40",
+        "45",
+    ]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return [ast.literal_eval(value) for value in output.splitlines()[-1].split("|")]
+    return [json.loads(line) for line in output.splitlines()[-2:]]
 
 
-def test_two_devices_train_the_same_model_as_one(tmp_path):
-    devices, difference, movement, stored, loss_difference = distributed_training(tmp_path, images=40)
-    assert devices == 2
-    assert stored == [True, True, False]
-    assert movement > 0.01
-    assert difference < 1e-4
-    assert loss_difference < 1e-4
+def test_two_devices_train_the_same_model_as_one(even_and_odd):
+    even, _ = even_and_odd
+    assert even["devices"] == 2
+    assert even["stored"] == [True, True, False]
+    assert even["movement"] > 0.01
+    assert even["difference"] < 1e-4
+    assert even["loss_difference"] < 1e-4
 
 
-def test_two_devices_share_odd_numbers_of_images(tmp_path):
-    devices, difference, movement, _, loss_difference = distributed_training(tmp_path, images=45)
-    assert devices == 2
+def test_two_devices_share_odd_numbers_of_images(even_and_odd):
+    _, odd = even_and_odd
+    assert odd["devices"] == 2
     # The last batch holds one image twice, so the results are close and not equal.
-    assert 0 < difference < movement / 2
-    assert loss_difference < 0.1
+    assert 0 < odd["difference"] < odd["movement"] / 2
+    assert odd["loss_difference"] < 0.1
 
 
 def test_one_device_is_the_default():
