@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -37,16 +36,49 @@ evaluation: {{thresholds: {{accuracy: {{at_least: 0.4, change_at_least: -0.5}}}}
 
 def headstart(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=600
+        command(*arguments), cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=600
     )
+
+
+def run_until(folder: Path, line_part: str, signal_number: int) -> subprocess.CompletedProcess:
+    """Runs the pipeline and sends a signal when a line is printed; waits half a minute for its end."""
+    arguments = command("run", "clothes.yaml")
+    with subprocess.Popen(
+        arguments,
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if line_part in line:
+                process.send_signal(signal_number)
+                break
+        printed += process.stdout.read()
+        return subprocess.CompletedProcess(arguments, process.wait(30), printed)
+
+
+def outcome_of(run: subprocess.CompletedProcess, step: str) -> str:
+    """Returns how a step ended: "cached", or its seconds."""
+    line = next(line for line in run.stdout.splitlines() if f" {step} " in line)
+    return line.split(step)[1].strip()
 
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "import sys; from pipeline.cli import main; sys.exit(main())", *arguments]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+def environment(folder: Path) -> dict[str, str]:
+    """Lets the command line import the project's copy of the code, so that a test may edit it."""
+    return {**os.environ, "PYTHONPATH": str(folder / "code"), "PYTHONUNBUFFERED": "1"}
+
+
+def copy_code(folder: Path) -> None:
+    for package in ("pipeline", "components", "modules"):
+        shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def make_images(folder: Path, images_a_class: int) -> None:
@@ -77,6 +109,7 @@ def log_of_last_run(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
+    copy_code(folder / "code")
     make_images(folder / "images", images_a_class=60)
     (folder / "clothes.yaml").write_text(CONFIG.format(weights=WEIGHTS))
     return folder
@@ -136,38 +169,26 @@ def test_unreachable_threshold_ends_with_three_and_the_old_model_stays(first_run
     assert "NOT blessed" in refused.stdout
     assert "cross_entropy" in refused.stdout
     assert versions(project) == [1]
-    trainer_line = next(line for line in refused.stdout.splitlines() if " Trainer " in line)
-    assert trainer_line.endswith("cached")
+    assert outcome_of(refused, "Trainer") == "cached"
 
 
 def test_stopped_training_goes_on_and_the_new_model_is_judged_against_the_old(first_run, project):
     extra = sorted((REPOSITORY / "data" / "fashion_mnist" / "train" / "bag").iterdir())[100]
     shutil.copy(extra, project / "images" / "bag")
-    with subprocess.Popen(
-        command("run", "clothes.yaml"),
-        cwd=project,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as stopped:
-        for line in stopped.stdout:
-            if "fine_tuning, epoch 1/2" in line:
-                os.killpg(stopped.pid, signal.SIGINT)
-                break
-        started = time.monotonic()
-        last_words = stopped.stdout.read()
-        assert stopped.wait(60) == 130
-        assert time.monotonic() - started < 30
-    assert "the same command goes on from there" in last_words
-    assert "Traceback" not in last_words
 
+    interrupted = run_until(project, "head, epoch 1/6", signal.SIGINT)
+    assert interrupted.returncode == 130
+    assert "the same command goes on from there" in interrupted.stdout
+    assert "Traceback" not in interrupted.stdout
+    killed = run_until(project, "fine_tuning, epoch 1/2", signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
     finished = headstart(project, "run", "clothes.yaml")
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    ingest_line = next(line for line in finished.stdout.splitlines() if " ImageExampleGen " in line)
-    assert ingest_line.endswith("cached")
-    assert "head, epoch 1/6" not in finished.stdout
+
+    assert outcome_of(killed, "ImageExampleGen") == "cached"
+    assert "head, epoch 1/6" not in killed.stdout
+    assert "head, epoch" not in finished.stdout
+    assert "fine_tuning, epoch 1/2" not in finished.stdout
     assert "fine_tuning, epoch 2/2" in finished.stdout
     assert versions(project) == [1, 2]
     blessings = (project / "out/pipeline/Evaluator/blessing").iterdir()
@@ -175,7 +196,18 @@ def test_stopped_training_goes_on_and_the_new_model_is_judged_against_the_old(fi
     assert json.loads((newest / "verdict.json").read_text())["baseline"]["version"] == 1
 
 
+def test_edited_code_of_the_trainer_is_not_served_from_the_cache(first_run, project):
+    with open(project / "code" / "modules" / "serving.py", "a") as file:
+        file.write("# edited\n")
+    edited = headstart(project, "run", "clothes.yaml")
+    assert edited.returncode == 0, edited.stdout + edited.stderr
+    assert outcome_of(edited, "ImageExampleGen") == "cached"
+    assert outcome_of(edited, "StatisticsGen") == "cached"
+    assert outcome_of(edited, "Trainer") != "cached"
+
+
 def test_too_many_broken_files_stop_the_run_before_training(tmp_path):
+    copy_code(tmp_path / "code")
     make_images(tmp_path / "images", images_a_class=20)
     for number in range(20):
         (tmp_path / "images" / "bag" / f"broken_{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
