@@ -111,7 +111,8 @@ def test_lock_satisfies_the_ranges_of_setup(wheel):
 
 
 def test_make_help_lists_every_target_with_its_comment():
-    answer = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    command = ["make", "--no-print-directory", "help"]  # it prints that when `make test` calls the tests
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
     lines = [line.split(maxsplit=2) for line in answer.splitlines()]
     assert [line[1] for line in lines] == targets
