@@ -104,11 +104,9 @@ class EpochEnd(keras.callbacks.Callback):
 
     def _log(self, row):
         logger.info(
-            "%s, epoch %d/%d: loss %.4f, accuracy %.4f, val_loss %.4f, val_accuracy %.4f, "
-            "learning rate %.2g, %.1f s, %.1f ms/step",
-            self.title, row["epoch"], self.stage.epochs, row["loss"], row["accuracy"], row["val_loss"],
-            row["val_accuracy"], row["learning_rate"], row["seconds"],
-            1000 * row["training_seconds"] / self.params["steps"],
+            "%s, epoch %d/%d: loss %.3f, accuracy %.1f %%, val_loss %.3f, val_accuracy %.1f %%, %.1f s",
+            self.title, row["epoch"], self.stage.epochs, row["loss"], 100 * row["accuracy"], row["val_loss"],
+            100 * row["val_accuracy"], row["seconds"],
         )  # fmt: skip
         train = {name: row[name] for name in ("loss", "accuracy", "learning_rate")}
         write_scalars(self.train_writer, row["epoch"], train)

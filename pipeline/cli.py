@@ -133,13 +133,13 @@ def run(config: str, sets: tuple[str, ...]) -> int:
       headstart run photos.yaml --set training.recipe.fine_tuning.epochs=20 --set training.batch_size=64
       headstart run photos.yaml --set output=runs/second_try
     """
-    loaded, _ = _load_and_check(config, sets)
+    loaded, checkup = _load_and_check(config, sets)
     # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from pipeline import local_runner, run_state
 
     try:
-        return int(local_runner.run(loaded))
+        return int(local_runner.run(loaded, checkup.listing.fingerprint()))
     except run_state.OutputInUse as error:
         raise UserError(str(error)) from None
 

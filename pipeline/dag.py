@@ -26,7 +26,7 @@ from pipeline.source_hash import file_hash, source_hash
 class Surroundings:
     """What a run finds around it: it decides, beside the config, which steps the cache may serve."""
 
-    source_fingerprint: str  # of the images: see components.image_example_gen.sources.fingerprint
+    source_fingerprint: str  # of the images: see components.image_example_gen.listing
     serving_state: str  # of the push destination: see components.serving_versions
     run_id: str  # unique to the run: the push is never taken from the cache
 

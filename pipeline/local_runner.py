@@ -17,7 +17,6 @@ import psutil
 from rich.console import Console
 
 from components import serving_versions
-from components.image_example_gen import sources
 from pipeline import __version__, run_state
 from pipeline.config import Config
 from pipeline.console import quiet_console
@@ -34,11 +33,12 @@ class ExitCode(enum.IntEnum):
     INTERRUPTED = 130
 
 
-def run(config: Config) -> ExitCode:
+def run(config: Config, source_fingerprint: str) -> ExitCode:
     """Runs the pipeline; returns how it ended. Prints progress, then the verdict and where things lie.
 
     Args:
       config: a complete, checked config with absolute paths.
+      source_fingerprint: of the images, see components.image_example_gen.listing.
 
     Raises:
       run_state.OutputInUse: when another run uses the output folder.
@@ -47,7 +47,6 @@ def run(config: Config) -> ExitCode:
     with run_state.exclusive(output):
         run_id = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         log_file = output / "logs" / f"{run_id}.log"
-        source_fingerprint = sources.fingerprint(config.data.source, config.data.format)
         state = run_state.read_state(output)
         if (
             state.get("fingerprint") == fingerprint(config, source_fingerprint)
