@@ -3,7 +3,6 @@
 import dataclasses
 
 from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import trainer_pb2
 
@@ -51,12 +50,13 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
     examples = example_gen.outputs["examples"]
     statistics_gen = StatisticsGen(examples=examples, stats_options=statistics_options())
     statistics = statistics_gen.outputs["statistics"]
-    if config.validation.schema:
-        schema_gen = ImportSchemaGen(schema_file=config.validation.schema)
-    else:
-        schema_gen = SchemaGen(
-            statistics=statistics, source_hash=source_hash("components/schema_gen", "modules/features.py")
-        )
+    schema_file = config.validation.schema
+    schema_gen = SchemaGen(
+        statistics=statistics,
+        schema_file=schema_file,
+        schema_file_hash=file_hash(schema_file) if schema_file else None,
+        source_hash=source_hash("components/schema_gen", "modules/features.py"),
+    )
     schema = schema_gen.outputs["schema"]
     example_validator = ExampleValidator(statistics=statistics, schema=schema)
     data_check = DataCheck(

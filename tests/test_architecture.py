@@ -25,6 +25,9 @@ LIGHT_MODULES = [
     "modules.features",
     "modules.backbones",
     "components.image_example_gen.sources",
+    "components.schema_gen.schema_file",
+    "pipeline.check",
+    "pipeline.init_config",
 ]
 HEAVY_PACKAGES = {"tensorflow", "keras", "tfx", "apache_beam"}
 

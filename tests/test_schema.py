@@ -76,6 +76,23 @@ def test_all_raw_features_are_read_from_examples_by_the_inferred_schema(computed
     assert parsed[features.MEAN_BRIGHTNESS][:, 0].numpy().tolist() == [20.0, 200.0, 60.0, 90.0]
 
 
+def test_the_schema_that_a_user_keeps_is_used_instead_of_the_statistics(tmp_path):
+    schema = infer_schema(tiny_data.statistics(["cat", "dog", "emu"]))
+    artifact = tiny_data.new_artifact(standard_artifacts.Schema, tmp_path / "out")
+
+    schema_gen.Executor().Do({}, {"schema": [artifact]}, {"schema_file": str(kept(tmp_path, schema))})
+
+    assert tfdv.load_schema_text(f"{artifact.uri}/schema.pbtxt") == schema
+
+
+def test_a_schema_file_that_became_unfit_stops_the_step(tmp_path):
+    schema = infer_schema(tiny_data.statistics(["cat"]))
+    artifact = tiny_data.new_artifact(standard_artifacts.Schema, tmp_path / "out")
+
+    with pytest.raises(ValueError, match="label must list the classes, two or more"):
+        schema_gen.Executor().Do({}, {"schema": [artifact]}, {"schema_file": str(kept(tmp_path, schema))})
+
+
 def test_data_conform_to_the_schema_that_was_inferred_from_them(computed):
     train = tfdv.load_stats_binary(f"{computed.uri}/Split-train/FeatureStats.pb")
 
@@ -88,6 +105,13 @@ def test_only_the_label_has_a_closed_list_of_values():
     assert schema_classes(schema) == ["false", "true"]
     assert [f.name for f in schema.feature if f.WhichOneof("domain_info")] == [features.LABEL]
     assert feature(schema, features.IMAGE_FORMAT).type == schema_pb2.BYTES
+
+
+def test_classes_that_are_called_by_numbers_stay_texts():
+    schema = infer_schema(tiny_data.statistics(["10", "9", "1"]))
+
+    assert feature(schema, features.LABEL).type == schema_pb2.BYTES
+    assert schema_classes(schema) == ["1", "10", "9"]
 
 
 def test_all_of_many_classes_are_in_the_schema():

@@ -1,0 +1,106 @@
+"""How the steps are wired: what is measured, what is written, and what the cache looks at."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tfx.components import StatisticsGen, Transform
+
+from modules import features
+from modules.recipe import Head, Model, Training
+from pipeline import dag
+from pipeline.config import Config, Data, Validation
+from pipeline.config_file import complete
+from pipeline.recipes import load_stages
+
+
+def make_config(tmp_path: Path, **sections) -> Config:
+    sections = {
+        "data": Data(source=str(tmp_path / "photos")),
+        "model": Model(weights="none"),
+        "training": Training(recipe=load_stages("fine_tuning")),
+    } | sections
+    return complete(Config(name="photos", output=str(tmp_path / "runs"), **sections))
+
+
+def steps_of(config: Config, source_fingerprint: str = "1") -> dict:
+    """Returns the steps of the pipeline by name."""
+    surroundings = dag.Surroundings(source_fingerprint, serving_state="", run_id="1")
+    return {step.id: step for step in dag.create_components(config, surroundings)}
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory):
+    return steps_of(make_config(tmp_path_factory.mktemp("project")))
+
+
+def test_steps_follow_each_other_from_ingest_to_report(steps):
+    assert list(steps) == [
+        "ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataCheck", "Transform",
+        "Trainer", "Baseline", "Evaluator", "InfraCheck", "Pusher", "Report",
+    ]  # fmt: skip
+
+
+def test_statistics_are_of_label_and_scalars_never_of_the_pixels(steps):
+    statistics_gen = steps["StatisticsGen"]
+    measured = json.loads(statistics_gen.exec_properties["stats_options_json"])["_feature_allowlist"]
+
+    assert isinstance(statistics_gen, StatisticsGen)
+    assert {features.LABEL, *features.NUMERIC_SCALARS} <= set(measured)
+    assert features.IMAGE_BYTES not in measured
+
+
+def test_transform_materialises_nothing_and_measures_no_pixels(steps):
+    transform = steps["Transform"]
+
+    assert isinstance(transform, Transform)
+    assert "transformed_examples" not in transform.outputs
+    assert transform.exec_properties["disable_statistics"] == 1
+    assert transform.exec_properties["preprocessing_fn"] == "modules.preprocessing.preprocessing_fn"
+
+
+def test_nothing_is_transformed_or_trained_before_the_data_are_checked(steps):
+    assert steps["DataCheck"] in steps["Transform"].upstream_nodes
+    assert steps["Trainer"].inputs["transform_graph"].producer_component_id == "Transform"
+
+
+def test_a_refusal_of_the_data_is_kept_in_the_output_folder(steps):
+    assert Path(steps["DataCheck"].exec_properties["refusal_file"]).parts[-2:] == (
+        "runs",
+        "data_verdict.json",
+    )
+
+
+def test_changed_images_run_ingest_again(tmp_path):
+    config = make_config(tmp_path)
+    fingerprints = {
+        steps_of(config, fingerprint)["ImageExampleGen"].exec_properties["source_fingerprint"]
+        for fingerprint in ("1", "2")
+    }
+
+    assert fingerprints == {"1", "2"}
+
+
+def test_an_edited_schema_file_runs_the_schema_step_again(tmp_path):
+    schema_file = tmp_path / "schema.pbtxt"
+    config = make_config(tmp_path, validation=Validation(schema=str(schema_file)))
+
+    def schema_properties(text):
+        schema_file.write_text(text)
+        return steps_of(config)["SchemaGen"].exec_properties
+
+    before, again, edited = map(schema_properties, ("feature {}", "feature {}", "feature { }"))
+
+    assert before["schema_file"] == str(schema_file)
+    assert before == again
+    assert before["schema_file_hash"] != edited["schema_file_hash"]
+
+
+def test_another_head_leaves_transform_as_it_is_and_another_size_does_not(tmp_path):
+    def transform_config(**model):
+        return dag.transform_config(make_config(tmp_path, model=Model(**model)))
+
+    plain = transform_config(weights="none", image_size=64)
+
+    assert transform_config(weights="imagenet", image_size=64, head=Head(dropout=0.5)) == plain
+    assert transform_config(weights="none", image_size=96) != plain
