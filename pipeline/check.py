@@ -8,6 +8,7 @@ from pathlib import Path
 
 from components.image_example_gen import sources
 from components.image_example_gen.listing import Listing
+from components.schema_gen.schema_file import check_schema_file
 from modules.backbones import check_model
 from modules.features import SPLITS, TRAIN_SPLIT
 from pipeline.config import Config
@@ -108,16 +109,22 @@ def _file_problems(config: Config) -> list[Problem]:
         check_model(config.model)
     except (ValueError, FileNotFoundError) as error:
         problems.append(Problem.from_error(error))
-    schema = config.validation.schema
-    if schema and not is_address(schema) and not os.path.isfile(schema):
-        problems.append(Problem("validation.schema", f"there is no file {schema}. Leave it out to infer one"))
+    if config.validation.schema:
+        try:
+            check_schema_file(config.validation.schema)
+        except (ValueError, OSError) as error:
+            problems.append(Problem.from_error(error, "validation.schema"))
+    images = os.path.realpath(config.data.source)
     for key, folder in (("output", config.output), ("push.destination", config.push.destination)):
         if is_address(folder):
             if key == "output":
                 problems.append(Problem(key, f"got {folder}; a local run needs a local folder"))
             continue
         existing = nearest_existing(folder)
-        if not existing.is_dir():
+        if os.path.isdir(images) and Path(os.path.realpath(folder)).is_relative_to(images):
+            message = f"{folder} lies among the images of data.source, and would be read as such. Use another"
+            problems.append(Problem(key, f"{message} path"))
+        elif not existing.is_dir():
             problems.append(Problem(key, f"{existing} is a file, not a folder. Use another path"))
         elif not os.access(existing, os.W_OK):
             problems.append(Problem(key, f"{existing} cannot be written to. Use another path"))

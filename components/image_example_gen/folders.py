@@ -1,6 +1,7 @@
 """Lists class folders and split folders with os.scandir: one pass, one stat a file."""
 
 import os
+import pathlib
 import stat as stat_flags
 from typing import NamedTuple, Optional
 
@@ -94,14 +95,19 @@ def _identity(stat: os.stat_result) -> tuple[int, int]:
     return stat.st_dev, stat.st_ino
 
 
+def _folders_around(path: str) -> frozenset[tuple[int, int]]:
+    """Returns the identities of a folder and of all folders that contain it."""
+    folder = pathlib.Path(path)
+    return frozenset(_identity(around.stat()) for around in (folder, *folder.parents))
+
+
 def _list_classes(builder: ListingBuilder, parent: str, split: Optional[str]) -> bool:
     """Lists the class folders in ROOT/parent; returns whether there is any."""
     folders, files, ignored = visible_entries(os.path.join(builder.root, parent))
     builder.ignored += ignored
     _report_stray_files(builder, parent, files)
-    ancestors = frozenset(
-        {_identity(os.stat(builder.root)), _identity(os.stat(os.path.join(builder.root, parent)))}
-    )
+    ancestors = _folders_around(os.path.realpath(os.path.join(builder.root, parent)))
+    ancestors |= _folders_around(builder.root)
     folder_of_label = {}
     for folder in folders:
         label = normalise_label(folder.name)

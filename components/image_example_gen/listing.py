@@ -30,7 +30,7 @@ class SourceFile(NamedTuple):
     label: Optional[str]  # class name; None for a TFRecord file, whose records carry it
     split: Optional[str]  # train, eval or test when the source assigns one
     byte_size: int
-    modified_ns: int  # time of the last change, nanoseconds since 1970
+    changed_ns: int  # time of the last change, of content or of attributes, nanoseconds since 1970
 
 
 class SetAside(NamedTuple):
@@ -74,7 +74,7 @@ class Listing:
     def fingerprint(self) -> str:
         """Returns 64 hexadecimal digits that change when a file is added, removed or changed.
 
-        A change is seen by size and modification time, so that no image has to be read.
+        A change is seen by size and time, so that no image has to be read.
         """
         digest = hashlib.sha256(self.format.encode())
         for file in self.files:
@@ -102,7 +102,9 @@ class ListingBuilder:
         except UnicodeEncodeError:
             self.reject(path, "the name is not valid UTF-8; rename it")
             return
-        self.files.append(SourceFile(path, label, split, stat.st_size, stat.st_mtime_ns))
+        # Copying and unpacking set the modification time back, but never the change time.
+        changed_ns = max(stat.st_mtime_ns, stat.st_ctime_ns)
+        self.files.append(SourceFile(path, label, split, stat.st_size, changed_ns))
 
     def reject(self, path: str, reason: str) -> None:
         printable = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
