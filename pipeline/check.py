@@ -114,17 +114,13 @@ def _file_problems(config: Config) -> list[Problem]:
             check_schema_file(config.validation.schema)
         except (ValueError, OSError) as error:
             problems.append(Problem.from_error(error, "validation.schema"))
-    images = os.path.realpath(config.data.source)
     for key, folder in (("output", config.output), ("push.destination", config.push.destination)):
         if is_address(folder):
             if key == "output":
                 problems.append(Problem(key, f"got {folder}; a local run needs a local folder"))
             continue
         existing = nearest_existing(folder)
-        if os.path.isdir(images) and Path(os.path.realpath(folder)).is_relative_to(images):
-            message = f"{folder} lies among the images of data.source, and would be read as such. Use another"
-            problems.append(Problem(key, f"{message} path"))
-        elif not existing.is_dir():
+        if not existing.is_dir():
             problems.append(Problem(key, f"{existing} is a file, not a folder. Use another path"))
         elif not os.access(existing, os.W_OK):
             problems.append(Problem(key, f"{existing} cannot be written to. Use another path"))

@@ -77,20 +77,6 @@ def test_a_file_where_a_folder_is_to_be_is_reported(tmp_path, key):
     assert (problem.key, "is a file, not a folder" in problem.message) == (key, True)
 
 
-@pytest.mark.parametrize("key", ["output", "push.destination"])
-def test_a_folder_that_would_be_read_as_images_is_reported(tmp_path, key):
-    write_class_folders(tmp_path / "photos")
-    (tmp_path / "link").symlink_to(tmp_path / "photos")
-    config = make_config(tmp_path)
-    folder = str(tmp_path / "link" / "runs")
-    if key == "output":
-        config = dataclasses.replace(config, output=folder)
-    else:
-        config = dataclasses.replace(config, push=Push(destination=folder))
-    (problem,) = check_config(config).problems
-    assert (problem.key, "lies among the images of data.source" in problem.message) == (key, True)
-
-
 def test_a_schema_file_that_a_run_could_not_use_is_reported(tmp_path):
     write_class_folders(tmp_path / "photos")
     (tmp_path / "s.pbtxt").write_text('feature { name: "label" type: INT }')

@@ -348,6 +348,28 @@ def test_a_manifest_none_of_whose_files_exists_is_refused(tmp_path):
         list_images(str(manifest))
 
 
+def test_a_class_name_that_cannot_be_one_is_refused_with_its_line(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text("path,label\ncat/1.png,cat\ndog/1.png,d\tog\n")
+    with pytest.raises(ValueError, match=r"line 3 of '.*labels\.csv': class name 'd\\tog' has a control"):
+        list_images(str(manifest))
+
+
+def test_a_quotation_mark_that_is_never_closed_swallows_no_lines(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text('path,label\ncat/1.png,cat\ndog/1.png,dog\n"cat/2.png,cat\ncat/1.png,cat\n')
+    with pytest.raises(ValueError, match=r"cannot be read as CSV in UTF-8: .*every quotation mark closed"):
+        list_images(str(manifest))
+
+
+def test_a_path_with_commas_and_quotation_marks_is_read(class_folders):
+    name = 'a "good", dog.png'
+    write(class_folders / "dog" / name)
+    manifest = class_folders / "labels.csv"
+    manifest.write_text('path,label\ncat/1.png,cat\n"dog/a ""good"", dog.png",dog\n')
+    assert rows(list_images(str(manifest)))[1] == (f"dog/{name}", "dog", None)
+
+
 def test_a_manifest_in_another_encoding_is_refused(tmp_path):
     manifest = tmp_path / "labels.csv"
     manifest.write_bytes("path,label\n1.png,Löwe\n".encode("latin-1"))

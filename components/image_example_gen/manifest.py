@@ -21,11 +21,12 @@ def list_manifest(source: str) -> Listing:
     builder = ListingBuilder(root, "manifest")
     try:
         with open(source, encoding="utf-8-sig", newline="") as lines:
-            _read(builder, source, csv.reader(lines))
+            # Not strict, it would take all lines after a stray quotation mark for one path.
+            _read(builder, source, csv.reader(lines, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"data.source: {source!r} cannot be read as CSV in UTF-8: {error}. Save it as UTF-8 with "
-            "commas between the columns."
+            "commas between the columns and every quotation mark closed."
         ) from error
     if builder.set_aside and not builder.files:
         path, reason = builder.set_aside[0]
@@ -64,6 +65,10 @@ def _add_row(builder: ListingBuilder, source: str, line: int, values: dict[str, 
             "validation), test, or leave it empty to have it drawn."
         )
     try:
+        label = normalise_label(label)
+    except ValueError as error:
+        raise ValueError(f"data.source: line {line} of {source!r}: {error}") from error
+    try:
         stat = os.stat(os.path.join(builder.root, path))
     except (OSError, ValueError) as error:
         builder.reject(
@@ -73,4 +78,4 @@ def _add_row(builder: ListingBuilder, source: str, line: int, values: dict[str, 
     if not stat_flags.S_ISREG(stat.st_mode):
         builder.reject(path, "is not a regular file")
         return
-    builder.add_file(os.path.normpath(path), normalise_label(label), split, stat)
+    builder.add_file(os.path.normpath(path), label, split, stat)
