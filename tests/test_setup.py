@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import pipeline
+from tests.tiny_images import write_class_folders
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "components", "modules")
@@ -67,6 +69,30 @@ def test_wheel_has_the_version_of_the_package_and_the_command_headstart(wheel):
     assert "headstart = pipeline.cli:main" in read_metadata(wheel, "entry_points.txt")
 
 
+def test_installed_package_runs_from_any_folder(wheel, tmp_path):
+    installed, photos, elsewhere = (tmp_path / name for name in ("installed", "photos", "elsewhere"))
+    zipfile.ZipFile(wheel).extractall(installed)
+    write_class_folders(photos)
+    elsewhere.mkdir()
+
+    def headstart(*arguments):
+        code = "import sys; from pipeline.cli import main; sys.exit(main())"
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=elsewhere,
+            env={**os.environ, "PYTHONPATH": str(installed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert "fine_tuning" in headstart("list", "recipes")
+    headstart("init", str(photos))
+    config = (elsewhere / "photos.yaml").read_text()
+    assert "weights: imagenet" in config  # the bundled weights belong to the checkout
+    assert "60 images of 2 classes" in headstart("check", "photos.yaml")
+
+
 def test_what_the_packages_import_is_declared(wheel):
     imported = set()
     for name in PACKAGES:
@@ -108,6 +134,25 @@ def test_lock_satisfies_the_ranges_of_setup(wheel):
     assert {"tfx", "tensorflow", "keras", "pydantic"} <= set(requirements)
     for name, requirement in requirements.items():
         assert locked[name] in requirement.specifier, f"{requirement} is locked at {locked[name]}"
+
+
+def test_lock_is_of_the_default_stack_and_pins_what_must_be():
+    locked = dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", LOCK, re.MULTILINE))
+    assert (locked["tfx"], locked["tensorflow"], locked["keras"].split(".")[0]) == ("1.16.0", "2.16.2", "3")
+    assert locked["dill"] == "0.3.1.1"  # which tfx-bsl needs, and Beam 2.66 no longer brings
+    assert int(locked["setuptools"].split(".")[0]) < 82
+
+
+def test_continuous_integration_lints_and_then_tests():
+    commands = re.findall(r"^make (\S+)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    assert commands[:2] == ["lint", "test"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_licence_is_apache_2_and_the_changelog_has_this_version():
+    assert (ROOT / "LICENSE").read_text().split()[:4] == ["Apache", "License", "Version", "2.0,"]
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## \[?(Unreleased|{re.escape(pipeline.__version__)})", changelog, re.MULTILINE)
 
 
 def test_make_help_lists_every_target_with_its_comment():
