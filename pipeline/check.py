@@ -116,8 +116,7 @@ def _file_problems(config: Config) -> list[Problem]:
             problems.append(Problem.from_error(error, "validation.schema"))
     for key, folder in (("output", config.output), ("push.destination", config.push.destination)):
         if is_address(folder):
-            if key == "output":
-                problems.append(Problem(key, f"got {folder}; a local run needs a local folder"))
+            problems.append(Problem(key, f"got {folder}; a local run needs a local folder"))
             continue
         existing = nearest_existing(folder)
         if not existing.is_dir():
@@ -192,7 +191,11 @@ def _listing_notes(config: Config, listing: Listing) -> list[str]:
     counts = expected_counts(listing, config)
     for name in listing.class_counts:
         images = counts[TRAIN_SPLIT][name]
-        if images < FEW_IMAGES_A_CLASS:
+        if not images:
+            notes.append(
+                f"class {name!r}: no training image; that stops a run unless validation.on_anomaly is warn"
+            )
+        elif images < FEW_IMAGES_A_CLASS:
             notes.append(f"class {name!r}: only {images} training images, which is little to learn from")
         empty = [split for split in SPLITS[1:] if not counts[split][name]]
         notes += [f"class {name!r}: no image in the {split} split" for split in empty]

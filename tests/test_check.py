@@ -123,6 +123,13 @@ def test_what_is_odd_but_no_mistake_is_noted(tmp_path):
     assert any("evaluation.top_k" in note for note in notes)
 
 
+def test_a_class_that_cannot_be_learned_is_noted(tmp_path):
+    write_class_folders(tmp_path / "photos/train", count=40)
+    write_class_folders(tmp_path / "photos/test", ("cat", "dog", "emu"), count=40)
+    notes = check_config(make_config(tmp_path)).notes
+    assert "class 'emu': no training image; that stops a run unless validation.on_anomaly is warn" in notes
+
+
 def test_too_many_useless_files_are_a_problem_before_the_run(tmp_path):
     write_class_folders(tmp_path / "photos")
     (tmp_path / "photos/cat/gone.png").symlink_to(tmp_path / "nowhere.png")

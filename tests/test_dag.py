@@ -7,9 +7,9 @@ import pytest
 from tfx.components import StatisticsGen, Transform
 
 from modules import features
-from modules.recipe import Head, Model, Training
+from modules.recipe import Head, Model, Resize, Training
 from pipeline import dag
-from pipeline.config import Config, Data, Validation
+from pipeline.config import Config, Data, Splits, TFRecordKeys, Validation
 from pipeline.config_file import complete
 from pipeline.recipes import load_stages
 
@@ -71,6 +71,36 @@ def test_a_refusal_of_the_data_is_kept_in_the_output_folder(steps):
     )
 
 
+def test_what_the_config_says_of_the_data_reaches_the_steps(tmp_path):
+    data = Data(
+        source=str(tmp_path / "records"),
+        format="tfrecord",
+        splits=Splits(train=0.5, eval=0.25, test=0.25),
+        tfrecord=TFRecordKeys(image="bytes", label="class"),
+        max_megapixels=7.0,
+        images_per_shard=11,
+        max_rejected_share=0.5,
+    )
+    steps = steps_of(
+        make_config(tmp_path, data=data, validation=Validation(on_anomaly="warn", max_drift=0.1))
+    )
+    ingest, data_check = steps["ImageExampleGen"].exec_properties, steps["DataCheck"].exec_properties
+
+    assert (ingest["source"], ingest["format"]) == (data.source, "tfrecord")
+    assert json.loads(ingest["splits"]) == {"train": 0.5, "eval": 0.25, "test": 0.25}
+    keys = {"image": "bytes", "label": "class", "split": None, "path": "image/filename"}
+    assert json.loads(ingest["tfrecord_keys"]) == keys
+    assert (ingest["max_megapixels"], ingest["images_per_shard"]) == (7.0, 11)
+    assert data_check["max_rejected_share"] == 0.5
+    assert (data_check["on_anomaly"], data_check["max_drift"]) == ("warn", 0.1)
+
+
+def test_one_percent_of_the_files_may_be_useless_and_anomalies_stop_unless_the_config_says_otherwise(steps):
+    data_check = steps["DataCheck"].exec_properties
+
+    assert (data_check["max_rejected_share"], data_check["on_anomaly"]) == (0.01, "stop")
+
+
 def test_changed_images_run_ingest_again(tmp_path):
     config = make_config(tmp_path)
     fingerprints = {
@@ -104,3 +134,5 @@ def test_another_head_leaves_transform_as_it_is_and_another_size_does_not(tmp_pa
 
     assert transform_config(weights="imagenet", image_size=64, head=Head(dropout=0.5)) == plain
     assert transform_config(weights="none", image_size=96) != plain
+    cropped = transform_config(weights="none", image_size=64, resize=Resize(method="area", aspect="crop"))
+    assert cropped["model"]["resize"] == {"method": "area", "aspect": "crop"}

@@ -167,6 +167,18 @@ def test_two_runs_write_equal_files_and_the_number_of_shards_does_not_change_the
     assert ingest(images, images_per_shard=5).examples == first.examples
 
 
+def test_several_workers_write_what_one_writes(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    one = ingest(images, images_per_shard=5)
+    four = ingest(
+        images,
+        images_per_shard=5,
+        beam_args=["--direct_running_mode=multi_threading", "--direct_num_workers=4"],
+    )
+    assert four.examples == one.examples
+    assert four.report == one.report
+
+
 def test_images_are_never_all_in_memory(ingest, tmp_path):
     side, images_a_class = 512, 20
     for number in range(images_a_class):

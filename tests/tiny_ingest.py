@@ -60,12 +60,14 @@ def parameters(source, keys=None, **changes):
 Result = collections.namedtuple("Result", ["examples", "report", "artifact"])
 
 
-def run_ingest(tmp_path, source, **changes):
+def run_ingest(tmp_path, source, beam_args=(), **changes):
     """Runs the executor in a folder of its own; returns {split: [tf.Example]}, report and artifact."""
     folder = pathlib.Path(tempfile.mkdtemp(dir=tmp_path))
     examples, report = standard_artifacts.Examples(), artifacts.IngestReport()
     examples.uri, report.uri = str(folder / "examples"), str(folder / "report")
-    executor = Executor(Executor.Context(tmp_dir=str(folder / "tmp"), unique_id="1"))
+    executor = Executor(
+        Executor.Context(beam_pipeline_args=list(beam_args), tmp_dir=str(folder / "tmp"), unique_id="1")
+    )
     executor.Do({}, {"examples": [examples], "ingest_report": [report]}, parameters(source, **changes))
     assert not list((folder / "tmp").rglob("*.*")), "work files are left behind"
     splits = artifact_utils.decode_split_names(examples.split_names)
