@@ -140,7 +140,7 @@ def run(config: str, sets: tuple[str, ...]) -> int:
 
     try:
         return int(local_runner.run(loaded, checkup.listing.fingerprint()))
-    except run_state.OutputInUse as error:
+    except (run_state.OutputInUse, ConnectionError) as error:
         raise UserError(str(error)) from None
 
 

@@ -6,17 +6,14 @@ import platform
 import shutil
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from importlib import metadata
 from pathlib import Path
 
 import psutil
 
 from pipeline.check import megabytes, nearest_existing
+from pipeline.weights_server import reach_weights
 
-# The URL that keras.applications downloads from (keras/src/applications/mobilenet_v2.py).
-WEIGHTS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 PACKAGES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-beam", "pydantic", "pillow")
 # Estimates: TFX and TensorFlow take 1 GB once imported, and the InfraCheck's process comes on top.
 MEMORY_BYTES, COMFORTABLE_MEMORY_BYTES = 3e9, 8e9
@@ -178,17 +175,6 @@ def gpu_names() -> list[str]:
     except (subprocess.SubprocessError, OSError):
         return []
     return [line.strip() for line in output.splitlines() if line.strip()]
-
-
-def reach_weights(url: str = WEIGHTS_URL, timeout_seconds: float = 3.0) -> str | None:
-    """Returns None when a server answers at the URL, whatever it answers, else why not."""
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout_seconds).close()
-    except urllib.error.HTTPError as error:
-        return None if error.code < 500 else str(error)  # a folder may be forbidden while its files are not
-    except OSError as error:
-        return str(getattr(error, "reason", error))
-    return None
 
 
 def _dotted(version: tuple[int, int]) -> str:

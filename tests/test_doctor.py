@@ -1,6 +1,3 @@
-import http.server
-import threading
-
 import pytest
 
 from pipeline import doctor
@@ -69,28 +66,6 @@ def test_weights_out_of_reach_are_a_note_that_names_the_bundled_ones():
     finding = doctor.judge_weights("timed out")
     assert finding.verdict == "note"
     assert "data/weights" in finding.message
-
-
-@pytest.mark.parametrize(("status", "reachable"), [(200, True), (403, True), (503, False)])
-def test_a_server_that_answers_is_reachable_even_when_it_forbids_the_folder(status, reachable):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self):
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.handle_request, daemon=True).start()
-        error = doctor.reach_weights(f"http://127.0.0.1:{server.server_port}/", timeout_seconds=5)
-    assert (error is None) == reachable
-
-
-def test_a_server_that_is_not_there_is_not_reachable():
-    with http.server.HTTPServer(("127.0.0.1", 0), None) as server:
-        port = server.server_port
-    assert "refused" in doctor.reach_weights(f"http://127.0.0.1:{port}/")
 
 
 def test_everything_is_looked_at_on_this_machine(tmp_path):
