@@ -41,7 +41,7 @@ class _Progress:
     def finish(self, step: str, seconds: float) -> None:
         position = f"{self.steps.index(step) + 1:>2}/{len(self.steps)}"
         took = "cached" if self.step_was_cached else f"{seconds:.1f} s"
-        self.console.print(f"{position}  {step:<20} {took:>10}", highlight=False)
+        self.console.print(f"{position}  {step:<20} {took:>10}")
 
 
 _progress: _Progress | None = None  # a DoFn is pickled by Beam, so what it reports to cannot be its attribute

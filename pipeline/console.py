@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
@@ -21,7 +22,12 @@ class _ProductLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
-        self._console.print(f"      {record.getMessage()}", style=style, markup=False, highlight=False)
+        self._console.print(f"      {record.getMessage()}", style=style)
+
+
+def plain_console(file: TextIO | None = None) -> Console:
+    """Returns a console that prints texts as they are: a folder called runs/[new] is no markup."""
+    return Console(file=file, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 @contextlib.contextmanager
@@ -37,7 +43,7 @@ def quiet_console(log_file: Path) -> Iterator[Console]:
     saved = os.dup(1), os.dup(2)
     handlers, level = logging.root.handlers[:], logging.root.level
     with open(saved[0], "w", encoding="utf-8", closefd=False) as screen, open(log_file, "ab", 0) as log:
-        console = Console(file=screen, soft_wrap=True)
+        console = plain_console(screen)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         to_file = logging.FileHandler(log_file, encoding="utf-8")

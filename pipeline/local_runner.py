@@ -19,9 +19,10 @@ from rich.console import Console
 from components import serving_versions
 from pipeline import __version__, run_state
 from pipeline.config import Config
-from pipeline.console import quiet_console
+from pipeline.console import plain_console, quiet_console
 from pipeline.settings_json import as_json
 from pipeline.source_hash import source_hash
+from pipeline.weights_server import missing_weights
 
 
 class ExitCode(enum.IntEnum):
@@ -42,6 +43,7 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
 
     Raises:
       run_state.OutputInUse: when another run uses the output folder.
+      ConnectionError: when weights have to be downloaded and cannot be.
     """
     output = Path(config.output)
     with run_state.exclusive(output):
@@ -52,10 +54,12 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
             state.get("fingerprint") == fingerprint(config, source_fingerprint)
             and (output / "report.html").exists()
         ):
-            print_summary(Console(soft_wrap=True), state["summary"], output, unchanged=True)
+            print_summary(plain_console(), state["summary"], output, unchanged=True)
             return ExitCode(state["exit_code"])
+        if missing := missing_weights(config.model):
+            raise ConnectionError(missing)
         with quiet_console(log_file) as console, _stopped_by_signals(console):
-            console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}", highlight=False)
+            console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}")
             return _run_dag(config, source_fingerprint, run_id, console)
 
 
@@ -69,9 +73,7 @@ def _stopped_by_signals(console: Console) -> Iterator[None]:
     """
 
     def stop(number, _frame):
-        console.print(
-            "\nStopped. What is finished is kept: the same command goes on from there.", highlight=False
-        )
+        console.print("\nStopped. What is finished is kept: the same command goes on from there.")
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
@@ -134,20 +136,16 @@ def _explain(failure, console: Console) -> ExitCode:
     from components.errors import RunStopped
 
     if isinstance(failure.error, RunStopped):
-        console.print(
-            f"\n{failure.step} stopped the run: {failure.error}", style="red", markup=False, highlight=False
-        )
+        console.print(f"\n{failure.step} stopped the run: {failure.error}", style="red")
         return ExitCode.DATA_REFUSED
     if isinstance(failure.error, ConnectionError):  # such as weights that could not be downloaded
-        console.print(f"\n{failure.step}: {failure.error}", style="red", markup=False, highlight=False)
+        console.print(f"\n{failure.step}: {failure.error}", style="red")
         return ExitCode.BAD_INPUT
     logging.error("Step %s failed", failure.step, exc_info=failure.error)
     console.print(
         f"\n{failure.step} failed: {type(failure.error).__name__}: {failure.error}\n"
         "The log has the details. What is finished is kept: the same command goes on from there.",
         style="red",
-        markup=False,
-        highlight=False,
     )
     return ExitCode.UNEXPECTED
 
@@ -167,19 +165,20 @@ def print_summary(
     """Prints the last lines of a run: verdict, accuracy with its interval, where model and report lie."""
     accuracy = summary["accuracy"]
     if unchanged:
-        console.print("Nothing has changed since the last run; its result holds.", highlight=False)
+        console.print("Nothing has changed since the last run; its result holds.")
     verdict = "blessed" if summary["blessed"] else "NOT blessed"
     console.print(
         f"\nThe model is {verdict}. Accuracy {accuracy['value']:.1%} "
         f"({accuracy['low']:.1%} to {accuracy['high']:.1%}, n = {accuracy['n']:,})"
         + (f", after {seconds:.0f} s" if seconds else ""),
         style="bold green" if summary["blessed"] else "bold red",
-        highlight=False,
     )
     for reason in summary["reasons"]:
-        console.print(f"  {reason}", markup=False, highlight=False)
-    console.print(
-        f"Model   {summary['pushed_path'] or 'nothing pushed; what served before still serves'}",
-        highlight=False,
-    )
-    console.print(f"Report  {output / 'report.html'}", highlight=False)
+        console.print(f"  {reason}")
+    console.print(f"Model   {summary['pushed_path'] or not_pushed(summary['serving_path'])}")
+    console.print(f"Report  {output / 'report.html'}")
+
+
+def not_pushed(serving_path: str | None) -> str:
+    """Says what serves when the model was not pushed."""
+    return f"not pushed; {serving_path} goes on serving" if serving_path else "not pushed; nothing serves yet"

@@ -77,6 +77,20 @@ def test_a_file_where_a_folder_is_to_be_is_reported(tmp_path, key):
     assert (problem.key, "is a file, not a folder" in problem.message) == (key, True)
 
 
+@pytest.mark.parametrize("key", ["output", "push.destination"])
+def test_an_address_is_no_folder_for_a_local_run(tmp_path, key):
+    write_class_folders(tmp_path / "photos")
+    config = make_config(tmp_path)
+    if key == "output":
+        config = dataclasses.replace(config, output="s3://bucket/out")
+    else:
+        config = dataclasses.replace(config, push=Push(destination="s3://bucket/served"))
+    (problem,) = check_config(config).problems
+    assert problem.key == key
+    assert problem.message.startswith("got s3://bucket/")
+    assert problem.message.endswith("; a local run needs a local folder")
+
+
 def test_a_schema_file_that_a_run_could_not_use_is_reported(tmp_path):
     write_class_folders(tmp_path / "photos")
     (tmp_path / "s.pbtxt").write_text('feature { name: "label" type: INT }')

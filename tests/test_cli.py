@@ -2,10 +2,10 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -75,15 +75,23 @@ def test_light_commands_import_neither_tensorflow_nor_tfx_nor_beam(workplace, co
     assert code == 0 or command[0] == "doctor"
 
 
-def test_help_answers_fast():
-    seconds = []
-    for _ in range(3):
-        start = time.monotonic()
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], ["list", "backbones"], ["list", "recipes"], ["check", "pipeline/configs/quickstart.yaml"]],
+    ids=" ".join,
+)
+def test_light_commands_take_less_than_a_second(command):
+    """Of the processor, so that a busy machine makes no difference."""
+
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "--help"], cwd=ROOT, check=True, capture_output=True
+            [sys.executable, "-m", "pipeline.cli", *command], cwd=ROOT, check=True, capture_output=True
         )
-        seconds.append(time.monotonic() - start)
-    assert min(seconds) < 3.0  # a third of it on an idle machine; TensorFlow alone would take ten
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(2)) < 1.0
 
 
 def test_the_version_is_shown(capsys):
@@ -141,7 +149,7 @@ def test_all_problems_of_a_config_are_shown_at_once(workplace, capsys):
     shown = capsys.readouterr().err
     assert "photos.yaml: 2 problems" in shown
     assert "data.source: there is nothing at" in shown
-    assert "validation.schema: there is no file" in shown
+    assert "validation.schema: no file" in shown
 
 
 @pytest.mark.parametrize("exit_code", [0, 3])
@@ -155,6 +163,7 @@ def test_run_returns_the_exit_code_of_the_run(workplace, capsys, exit_code):
         "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40},
         "reasons": [],
         "pushed_path": None,
+        "serving_path": None,
     }
     output.mkdir(parents=True)
     (output / "report.html").write_text("")

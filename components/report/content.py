@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from components.evaluator.metrics import LOWER_IS_BETTER
+
 LARGEST_MATRIX = 25  # classes; above, the most frequent confusions are listed instead
 MOST_CONFUSIONS = 40
 MOST_FILES = 200
@@ -14,7 +16,6 @@ METRIC_WORDS = {
     "auc": ("AUC", "how well a class is ranked above the others, mean over classes"),
     "calibration_error": ("Calibration error", "how far confidence is from accuracy; less is better"),
 }
-LOWER_IS_BETTER = frozenset({"cross_entropy", "calibration_error"})
 SHARES = frozenset({"accuracy", "balanced_accuracy", "top_k_accuracy", "calibration_error"})
 
 
@@ -32,9 +33,7 @@ class Findings:
     baseline_choice: str  # why this serving model, or none, is the baseline
     infra: dict  # verdict.json of InfraCheck
     push: dict  # push.json
-    mistakes: list[
-        dict
-    ]  # see mistakes.surest_mistakes, with picture_of's fields; image None without a picture
+    mistakes: list[dict]  # mistakes.surest_mistakes with picture_of's fields; image None without a picture
     versions: dict[str, str]
     written: str  # when, for people
 
@@ -48,6 +47,7 @@ def summary(found: Findings) -> dict:
         "reasons": reasons(found),
         "pushed_version": found.push["version"] if found.push["outcome"] != "not_blessed" else None,
         "pushed_path": found.push["path"] if found.push["outcome"] != "not_blessed" else None,
+        "serving_path": found.push["path"],
         "report": "report.html",
     }
 
