@@ -43,7 +43,7 @@ def test_the_newest_version_is_the_baseline(models, destination):
     push(models["first"], destination, b"")
     push(models["second"], destination, b"")
 
-    assert choose_baseline(models["candidate"], destination) == (2, "version 2 is comparable")
+    assert choose_baseline(models["candidate"], destination) == (2, "it is the newest comparable one")
 
 
 def test_a_candidate_that_serves_already_is_compared_with_the_version_before(models, destination):
@@ -52,7 +52,7 @@ def test_a_candidate_that_serves_already_is_compared_with_the_version_before(mod
 
     assert choose_baseline(models["candidate"], destination) == (
         1,
-        "version 1 is comparable; version 2 is the candidate itself, byte for byte",
+        "it is the newest comparable one; version 2 is the candidate itself, byte for byte",
     )
 
 
@@ -114,7 +114,10 @@ def run_step(tmp_path, models, destination) -> dict:
 def test_the_step_copies_the_serving_model_so_that_it_can_be_loaded(tmp_path, models, destination):
     push(models["second"], destination, b"")
 
-    assert run_step(tmp_path, models, destination) == {"version": 1, "reason": "version 1 is comparable"}
+    assert run_step(tmp_path, models, destination) == {
+        "version": 1,
+        "reason": "it is the newest comparable one",
+    }
 
     loaded = tf.saved_model.load(str(tmp_path / "baseline_model" / "Format-Serving"))
     answer = loaded.signatures["serve_images"](image_bytes=tf.constant([tiny_data.grey_png(255)]))

@@ -1,5 +1,6 @@
 """The report: what it says, what it hides from harm, and the real executor on the files of a run."""
 
+import dataclasses
 import html
 import html.parser
 import io
@@ -115,7 +116,7 @@ def made_findings(made=None, blessed=True, **changes):
             "baseline": {"version": 4 if has_baseline else None, "reason": "nothing serves yet"},
             "difference": analysed["difference"] or {},
         },
-        "baseline_choice": "version 4 is comparable",
+        "baseline_choice": "it is the newest comparable one",
         "infra": INFRA,
         "push": {"outcome": "pushed", "version": 5, "path": "/serving/5", "reason": "blessed"}
         if blessed
@@ -196,9 +197,12 @@ def test_summary_has_what_programs_read():
         "reasons": [],
         "pushed_version": 5,
         "pushed_path": "/serving/5",
+        "serving_path": "/serving/5",
         "report": "report.html",
     }
-    assert content.summary(made_findings(blessed=False))["pushed_version"] is None
+    refused = content.summary(made_findings(blessed=False))
+    assert (refused["pushed_version"], refused["pushed_path"]) == (None, None)
+    assert refused["serving_path"] == "/serving/4"
 
 
 # Tables
@@ -256,6 +260,53 @@ def test_stages_files_set_aside_and_config_are_on_the_page():
     assert f"дом/{EVIL}.png truncated" in text
     assert "warning , width: small" in text
     assert "max_latency_ms: 1000.0" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (1234, "1,234"),
+        (28.0, "28"),
+        (0.0, "0.000"),
+        (0.5, "0.500"),
+        (12.25, "12.250"),
+        (None, render.NO_VALUE),
+    ],
+)
+def test_counts_have_no_decimals_and_measures_have(value, text):
+    assert render.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0123, "+1.2"), (-0.0123, "\N{MINUS SIGN}1.2"), (0.0, "0.0"), (-0.0001, "0.0")]
+)
+def test_differences_have_a_sign_unless_they_are_shown_as_zero(value, text):
+    assert render.points(value) == text
+
+
+def test_models_that_are_right_about_the_same_images_are_told_so_without_a_test():
+    made = made_predictions()
+    same = dataclasses.replace(made, baseline=made.candidate)
+    text = text_of(render.render(made_findings(same)))
+    assert "They are right about the very same ones." in text
+    assert "McNemar" not in text
+    assert "McNemar" in text_of(render.render(made_findings(made)))
+
+
+def test_no_file_set_aside_is_told_as_zero():
+    ingest = INGEST | {"counts": INGEST["counts"] | {"set_aside": 0}, "set_aside": []}
+    assert "were used; 0 files were set aside." in text_of(render.render(made_findings(ingest=ingest)))
+
+
+def test_slices_are_shown_with_the_change_against_the_serving_model():
+    found = made_findings()
+    rows = found.analysis["slices"]["width"]
+    text = text_of(render.render(found))
+    for row in rows:
+        accuracy, change = row["metrics"]["accuracy"], row["difference"]["accuracy"]
+        assert f"{row['value']} {row['images']} {100 * accuracy['value']:.1f} %" in text
+        assert f"{render.points(change['value'])} points" in text
 
 
 # Safety

@@ -52,6 +52,13 @@ def test_a_training_of_one_epoch_has_a_curve():
     )
 
 
+def test_the_largest_dot_of_a_sure_and_good_model_lies_within_the_figure():
+    svg = figures.reliability_diagram([{"confidence": 1.0, "accuracy": 1.0, "count": 100}])
+    x, y, radius = map(float, re.search('cx="(.*?)" cy="(.*?)" r="(.*?)"', svg).groups())
+    assert x + radius <= figures.WIDTH
+    assert y - radius >= 0
+
+
 # Mistakes
 
 

@@ -31,7 +31,7 @@ def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> tuple
     for version in sorted(versions, reverse=True):
         obstacle = _obstacle(versions[version], candidate_hash, labels)
         if obstacle is None:
-            return version, "; ".join([f"version {version} is comparable", *passed_over])
+            return version, "; ".join(["it is the newest comparable one", *passed_over])
         passed_over.append(f"version {version} {obstacle}")
     return None, "; ".join(passed_over)
 

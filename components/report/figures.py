@@ -4,7 +4,7 @@ import math
 from html import escape
 
 WIDTH, HEIGHT = 520, 260
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 28, 36  # margins around the plot, in SVG units
+LEFT, RIGHT, TOP, BOTTOM = 52, 22, 28, 36  # margins around the plot, in SVG units
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:

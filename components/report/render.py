@@ -71,12 +71,14 @@ def points(difference: float) -> str:
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """A number with its sign, with a true minus."""
-    return f"{value:+.{digits}f}".replace("-", "\u2212")
+    """A number with its sign, a true minus; none for what is shown as zero."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "\N{MINUS SIGN}") if float(text) else text[1:]
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number with thousands separated, or a dash for none; whole numbers without decimals."""
+def number(value: int | float | None, digits: int = 3) -> str:
+    """A number with thousands separated, or a dash for none; counts and whole numbers without decimals."""
     if value is None:
         return NO_VALUE
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{value:,.{digits}f}"
+    is_whole = isinstance(value, int) or (value.is_integer() and abs(value) >= 1)
+    return f"{value:,.0f}" if is_whole else f"{value:,.{digits}f}"
