@@ -70,8 +70,8 @@ def run_stage(classifier: Classifier, number: int, setting: Setting) -> dict:
         logger.info("%s: continuing after epoch %d", title, len(state.epochs))
     if not (state.finished or state.stopped_early or len(state.epochs) == stage.epochs):
         logger.info(
-            "%s: training %s (%d parameters), cut after %s",
-            title, stage.train, parameters_of(parts.top), parts.cut_layer or "nothing",
+            "%s: training %s (%s parameters)%s", title, stage.train, f"{parameters_of(parts.top):,}",
+            f", frozen up to {parts.cut_layer}" if parts.cut_layer else "",
         )  # fmt: skip
         callback = partial(EpochEnd, stage, state, parts.top, path, log_dir_of(setting, number), title)
         state.stored_activations = fit(parts, stage, number, setting, state, callback())

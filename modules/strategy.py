@@ -10,6 +10,9 @@ def build_strategy(distribution: str) -> tf.distribute.Strategy:
     """Returns the distribution strategy of a name: none, mirrored or tpu.
 
     mirrored takes all GPUs of the machine, or all of its logical CPU devices when it has no GPU.
+
+    Raises:
+      ValueError: for tpu on a machine that has none.
     """
     if distribution == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
@@ -17,7 +20,13 @@ def build_strategy(distribution: str) -> tf.distribute.Strategy:
     if distribution == "tpu":
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local")
         tf.config.experimental_connect_to_cluster(resolver)
-        tf.tpu.experimental.initialize_tpu_system(resolver)
+        try:
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+        except tf.errors.NotFoundError as error:
+            raise ValueError(
+                "training.distribution: tpu, but TensorFlow finds no TPU on this machine. "
+                "Use none, or mirrored for all GPUs."
+            ) from error
         return tf.distribute.TPUStrategy(resolver)
     return tf.distribute.get_strategy()
 

@@ -1,6 +1,7 @@
 """Several devices and half precision."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -52,6 +53,13 @@ def test_one_device_is_the_default():
     assert build_strategy("mirrored").num_replicas_in_sync == len(tf.config.list_logical_devices("CPU"))
 
 
+def test_a_machine_without_tpu_says_what_to_use():
+    with pytest.raises(
+        ValueError, match=r"training\.distribution: tpu, but .* no TPU .*Use none, or mirrored"
+    ):
+        build_strategy("tpu")
+
+
 def test_a_batch_that_cannot_be_shared_equally_is_an_error():
     check_batch_size(32, 4)
     with pytest.raises(ValueError, match=r"32 images cannot be shared equally by 3 devices.*such as 33"):
@@ -70,6 +78,36 @@ def test_half_precision_trains_float32_weights(tmp_path, name):
     assert {weight.dtype for weight in weights} == {np.dtype("float32")}
     assert max(np.abs(a - b).max() for a, b in zip(weights, before, strict=True)) > 1e-4
     assert all(np.isfinite(row["val_loss"]) for record in records for row in record["epochs"])
+
+
+class InterruptAfterFirstEpoch(logging.Filter):
+    """Stops a training as Ctrl-C would, when its first epoch has been told."""
+
+    def filter(self, record):
+        if ", epoch 1/" in record.getMessage():
+            raise KeyboardInterrupt
+        return True
+
+
+def test_a_training_in_half_precision_continues_with_its_loss_scale(tmp_path, caplog):
+    stage = Stage(name="all", train="all", epochs=3)
+
+    def train(folder):
+        keras.utils.set_random_seed(0)
+        with precision("float16"):
+            classifier = tiny_classifier()
+            run_stages(classifier, tiny_setting(folder, stage))
+        return classifier.model.get_weights()
+
+    logger, interrupt = logging.getLogger("headstart.training"), InterruptAfterFirstEpoch()
+    logger.addFilter(interrupt)
+    try:
+        with caplog.at_level(logging.INFO, logger.name), pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "broken")
+    finally:
+        logger.removeFilter(interrupt)
+    for weight, expected in zip(train(tmp_path / "broken"), train(tmp_path / "unbroken"), strict=True):
+        np.testing.assert_array_equal(weight, expected)
 
 
 def test_precision_is_put_back_after_an_error():

@@ -10,6 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
+from modules import progress
 from modules.recipe import Augmentation, EarlyStopping, Head, ReduceOnPlateau, Stage
 from modules.stages import run_stages
 from modules.store import ArrayStore
@@ -254,3 +255,31 @@ def test_each_epoch_is_logged(tmp_path, caplog):
 def test_an_epoch_smaller_than_a_batch_trains(tmp_path):
     _, (record,) = train(tiny_setting(tmp_path, Stage(name="head", epochs=1), images=6, batch_size=32))
     assert np.isfinite(record["epochs"][0]["loss"])
+
+
+def test_a_stage_begins_with_what_trains_and_what_is_frozen(tmp_path, caplog):
+    stages = [Stage(name="head", epochs=1), Stage(name="all", train="all", epochs=1)]
+    with caplog.at_level("INFO", logger="headstart.training"):
+        train(tiny_setting(tmp_path, *stages))
+    assert "Stage 1/2 head: training head (27 parameters), frozen up to pooled_features" in caplog.messages
+    assert "Stage 2/2 all: training all (1,491 parameters)" in caplog.messages
+
+
+def test_a_long_epoch_shows_its_steps(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    with caplog.at_level("INFO", logger="headstart.training"):
+        train(tiny_setting(tmp_path, Stage(name="head", epochs=1)))
+    steps = [line.partition(":")[0] for line in caplog.messages if ", step " in line]
+    assert steps == [f"Stage 1/1 head, epoch 1/1, step {step}/5" for step in range(1, 6)]
+
+
+@pytest.mark.parametrize("augmentation", [Augmentation(), FLIPS], ids=["stored", "unstored"])
+@pytest.mark.parametrize("penalty", ["l1", "l2"])
+def test_regularisation_shrinks_the_kernel_of_the_head(tmp_path, penalty, augmentation):
+    stage = Stage(name="head", epochs=3, augmentation=augmentation)
+    plain, _ = train(tiny_setting(tmp_path / "plain", stage), head=Head(dropout=0.0))
+    penalised, _ = train(
+        tiny_setting(tmp_path / "penalised", stage), head=Head(dropout=0.0, **{penalty: 1.0})
+    )
+    sizes = [np.abs(weights_of(one)["logits/kernel"]).sum() for one in (penalised, plain)]
+    assert sizes[0] < 0.99 * sizes[1]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.report import figures
 from modules import features
 from modules.trainer import run_fn
 from tests.tiny_training import IMAGE_SIZE, LABELS, tiny_backbone
@@ -151,3 +152,24 @@ def test_without_a_test_split_there_are_no_reference_outputs(tmp_path, inputs):
     arguments = run(tmp_path / "out", inputs | {"examples": tmp_path}, recipe=RECIPE[:1])
     reference = np.load(f"{arguments.model_run_dir}/reference_outputs.npz")
     assert reference["probabilities"].shape == (0, 3)
+
+
+def test_two_runs_with_one_seed_answer_equally(tmp_path, trained, inputs):
+    runs = [trained[1], run(tmp_path, inputs)]
+    probabilities = [np.load(f"{one.model_run_dir}/reference_outputs.npz")["probabilities"] for one in runs]
+    np.testing.assert_array_equal(*probabilities)
+
+
+def test_curves_for_tensorboard_lie_in_a_folder_for_each_run(trained):
+    folder, _ = trained
+    (key,) = os.listdir(folder / "training")
+    assert os.listdir(folder / "tensorboard") == [key]
+    assert sorted(os.listdir(folder / "tensorboard" / key)) == ["1_head", "2_fine_tuning"]
+
+
+def test_the_report_draws_its_curves_from_the_history(trained):
+    stages = history_of(trained[1])["stages"]
+    for name in ("accuracy", "loss"):
+        svg = figures.training_curve(stages, name, name, as_percent=name == "accuracy")
+        assert svg.count('class="kept"') == 2
+        assert svg.count('class="eval"') == 4  # a dot an epoch
