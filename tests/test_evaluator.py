@@ -12,7 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import channel_utils, standard_artifacts
 
 from components import artifacts
-from components.evaluator import executor, metrics, predictions, slices, verdict
+from components.evaluator import executor, metrics, predictions, slices
 from components.evaluator.component import Evaluator
 from components.evaluator.eval_config import thresholds_of
 from components.evaluator.tfma_run import columns_to_read
@@ -330,27 +330,28 @@ def test_a_serving_model_that_cannot_be_run_never_blocks(first_run):
     assert result.verdict["reasons"][0].startswith("No threshold applies, so every candidate is blessed")
 
 
-def test_a_model_worse_than_the_serving_one_is_not_blessed():
-    better, worse = {"value": 0.9, "low": 0.8, "high": 1.0}, {"value": 0.8, "low": 0.7, "high": 0.9}
-    numbers = {
-        "images": 100,
-        "metrics": {"accuracy": worse},
-        "baseline": {"accuracy": better},
-        "difference": {"accuracy": {"value": -0.1, "low": -0.15, "high": -0.05}},
-        "mcnemar": {"p_value": 0.001},
-    }
-    validation = tfma.ValidationResult(validation_ok=False)
-    failure = validation.metric_validations_per_slice.add().failures.add()
-    failure.metric_key.name = "accuracy"
-    failure.metric_key.is_diff = True
-    failure.metric_threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-    decision = verdict.verdict(
-        numbers, validation, {"accuracy": {"change_at_least": -0.01}}, {"version": 1, "reason": ""}
+def test_a_model_worse_than_the_serving_one_is_not_blessed(first_run):
+    save_model(first_run / "model/Format-Serving", skill=-1.0)  # says the least likely class
+    save_model(first_run / "baseline_model/Format-Serving", skill=1.0)
+    result = evaluate(
+        first_run,
+        baseline={"version": 1, "reason": ""},
+        thresholds={"accuracy": {"change_at_least": -0.01}, "cross_entropy": {"change_at_most": 0.0}},
     )
-    assert decision["reasons"] == [
-        "accuracy is 0.8000, -0.1000 against the serving model's 0.9000; "
-        "evaluation.thresholds.accuracy.change_at_least is -0.01."
-    ]
+    decision = result.verdict
+
+    def sentence(name, bound):
+        value, baseline = decision["metrics"][name]["value"], decision["baseline"]["metrics"][name]["value"]
+        return (
+            f"{name} is {value:.4f}, {value - baseline:+.4f} against the serving model's {baseline:.4f}; "
+            f"evaluation.thresholds.{name}.{bound}."
+        )
+
+    assert decision["blessed"] is False
+    assert set(decision["reasons"]) == {
+        sentence("accuracy", "change_at_least is -0.01"),
+        sentence("cross_entropy", "change_at_most is 0"),
+    }
 
 
 def test_an_empty_test_split_says_what_to_do():

@@ -2,18 +2,20 @@
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tfx.types import Channel, standard_artifacts
 
 from components.infra_check import executor as infra_check
 from components.infra_check.budgets import Budgets, Reference, judge
 from components.infra_check.component import InfraCheck
-from components.infra_check.runner import ProbeFailed, run_probe
+from components.infra_check.runner import ProbeFailed, how_it_ended, run_probe
 from pipeline.config import InfraCheck as InfraCheckSettings
 from tests import tiny_data, tiny_models
 
@@ -123,6 +125,20 @@ def test_each_budget_that_is_broken_is_a_reason_with_value_and_budget(answers, r
 def test_a_probe_that_hangs_is_ended_and_named(model_dir):
     with pytest.raises(ProbeFailed, match=r"no answer within 0\.5 s \(infra_check\.timeout_seconds\)"):
         run_probe(model_dir, IMAGES, timeout_seconds=0.5)
+
+
+def test_a_model_without_the_signature_that_serves_images_is_refused(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "model"))
+
+    with pytest.raises(ProbeFailed, match="no signature serve_images"):
+        run_probe(tmp_path / "model", IMAGES, timeout_seconds=120.0)
+
+
+def test_a_probe_that_was_killed_is_told_from_one_that_failed():
+    assert how_it_ended(-signal.SIGKILL) == (
+        "the process that served the model was ended by SIGKILL, perhaps for want of memory"
+    )
+    assert how_it_ended(1) == "the process that served the model ended with exit code 1"
 
 
 def test_peak_memory_is_the_probes_own_and_not_its_parents():

@@ -1,5 +1,7 @@
 """Whether the candidate may serve, and why: plain data for verdict.json."""
 
+import tensorflow_model_analysis as tfma
+
 FILE_NAME = "verdict.json"
 _BOUNDS = ("at_least", "at_most", "change_at_least", "change_at_most")
 
@@ -69,8 +71,8 @@ def _sentence(name: str, failure, bounds: dict, analysis: dict) -> str:
     if value is None:
         return f"{name} cannot be computed on this test split, so its threshold is not met."
     if threshold.HasField("change_threshold"):
-        falls = failure.metric_threshold.change_threshold.direction == _higher_is_better(threshold)
-        bound = "change_at_least" if falls else "change_at_most"
+        higher_is_better = threshold.change_threshold.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+        bound = "change_at_least" if higher_is_better else "change_at_most"
         change, baseline = analysis["difference"][name]["value"], analysis["baseline"][name]["value"]
         return (
             f"{name} is {value:.4f}, {change:+.4f} against the serving model's {baseline:.4f}; "
@@ -79,11 +81,3 @@ def _sentence(name: str, failure, bounds: dict, analysis: dict) -> str:
     below = threshold.value_threshold.HasField("lower_bound")
     bound, side = ("at_least", "below") if below else ("at_most", "above")
     return f"{name} is {value:.4f}, {side} evaluation.thresholds.{name}.{bound} of {bounds[bound]:g}."
-
-
-def _higher_is_better(threshold) -> int:
-    return (
-        threshold.change_threshold.DESCRIPTOR.fields_by_name["direction"]
-        .enum_type.values_by_name["HIGHER_IS_BETTER"]
-        .number
-    )

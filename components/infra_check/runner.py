@@ -48,11 +48,12 @@ def run_probe(model_dir: str | Path, images: list[bytes], timeout_seconds: float
                 f"the model gave no answer within {timeout_seconds:g} s (infra_check.timeout_seconds)"
             ) from None
         if process.returncode != 0:
-            raise ProbeFailed(f"{_how_it_ended(process.returncode)}: {_last_lines(process.stderr)}")
+            raise ProbeFailed(f"{how_it_ended(process.returncode)}: {_last_lines(process.stderr)}")
         return json.loads(answers_file.read_text(encoding="utf-8"))
 
 
-def _how_it_ended(return_code: int) -> str:
+def how_it_ended(return_code: int) -> str:
+    """Returns a sentence on a process that failed; a negative code is the signal that ended it."""
     if return_code < 0:
         name = signal.Signals(-return_code).name
         hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
