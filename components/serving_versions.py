@@ -75,14 +75,6 @@ def content_hash(saved_model_dir: str | Path) -> str:
     return digest.hexdigest()
 
 
-def read_manifest(version_dir: str | Path) -> dict | None:
-    """Returns what the Pusher recorded about a version; None for a model that something else put there."""
-    try:
-        return json.loads((Path(version_dir) / MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-
-
 def read_labels(saved_model_dir: str | Path) -> list[str] | None:
     """Returns the model's class names in the order of its outputs; None when it does not carry them."""
     try:

@@ -152,7 +152,9 @@ def test_pushed_model_predicts_several_images(first_run, project):
     files = [str(sorted(Path(folder).iterdir())[0]) for folder in images]
     answer = headstart(project, "predict", *files, "--config", "clothes.yaml", "--json", "--top", "1")
     assert answer.returncode == 0, answer.stderr
-    assert len([json.loads(line) for line in answer.stdout.splitlines()]) == 2
+    answers = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [found["image"] for found in answers] == files
+    assert [found["top"][0]["label"] for found in answers] == ["bag", "sneaker"]
 
 
 def test_unreachable_threshold_ends_with_three_and_the_old_model_stays(first_run, project):

@@ -68,7 +68,7 @@ def test_the_first_push_is_version_1_and_holds_the_model_its_manifest_and_its_da
     records = {serving_versions.MANIFEST, serving_versions.TRAINING_STATISTICS}
     assert relative_files(pushed.path) == relative_files(model) | records
     assert (pushed.path / serving_versions.TRAINING_STATISTICS).read_bytes() == b"statistics"
-    manifest = serving_versions.read_manifest(pushed.path)
+    manifest = json.loads((pushed.path / serving_versions.MANIFEST).read_text())
     assert manifest["version"] == 1
     assert manifest["labels"] == ["cat", "dog"]
     assert manifest["content_hash"] == serving_versions.content_hash(model)
