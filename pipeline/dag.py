@@ -20,6 +20,8 @@ from pipeline.config import Config
 from pipeline.settings_json import as_dict, as_json
 from pipeline.source_hash import file_hash, source_hash
 
+REFUSAL_FILE = "data_verdict.json"  # in the output folder, after a run that DataCheck stopped
+
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
@@ -69,7 +71,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         max_drift=config.validation.max_drift,
         push_destination=config.push.destination,
         serving_state=surroundings.serving_state,
-        refusal_file=f"{config.output}/data_verdict.json",
+        refusal_file=f"{config.output}/{REFUSAL_FILE}",
         source_hash=source_hash(
             "components/data_check", "components/schema_gen", "components/serving_versions.py"
         ),

@@ -108,6 +108,7 @@ def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Cons
     with console.status("loading TensorFlow and TFX"):
         from pipeline import beam_runner, dag
     output = Path(config.output)
+    (output / dag.REFUSAL_FILE).unlink(missing_ok=True)  # what an earlier run found wrong with the data
     surroundings = dag.Surroundings(
         source_fingerprint=source_fingerprint,
         serving_state=serving_versions.state(config.push.destination),
