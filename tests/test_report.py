@@ -294,6 +294,12 @@ def test_models_that_are_right_about_the_same_images_are_told_so_without_a_test(
     assert "McNemar" in text_of(render.render(made_findings(made)))
 
 
+def test_a_bound_of_exactly_one_has_the_decimals_of_its_neighbours():
+    found = made_findings()
+    found.analysis["metrics"]["auc"] = {"value": 0.994, "low": 0.983, "high": 1.0}
+    assert "0.994 0.983 to 1.000" in text_of(render.render(found))
+
+
 def test_no_file_set_aside_is_told_as_zero():
     ingest = INGEST | {"counts": INGEST["counts"] | {"set_aside": 0}, "set_aside": []}
     assert "were used; 0 files were set aside." in text_of(render.render(made_findings(ingest=ingest)))
