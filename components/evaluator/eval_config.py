@@ -2,7 +2,7 @@
 
 import json
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2  # TFMA 0.52 has these nowhere else
 
 from modules.features import LABEL
 
@@ -11,7 +11,7 @@ CANDIDATE, BASELINE = "candidate", "baseline"
 ROUNDING = 1e-9
 
 
-def thresholds_of(threshold: dict, has_baseline: bool) -> list[tfma.MetricThreshold]:
+def thresholds_of(threshold: dict, has_baseline: bool) -> list[config_pb2.MetricThreshold]:
     """One TFMA threshold for each bound that is set; changes only where there is a baseline.
 
     Args:
@@ -34,10 +34,10 @@ def thresholds_of(threshold: dict, has_baseline: bool) -> list[tfma.MetricThresh
             "absolute": {"value": threshold["change_at_most"] + ROUNDING},
         }
         found.append({"change_threshold": bound})
-    return [tfma.MetricThreshold(**kind) for kind in found]
+    return [config_pb2.MetricThreshold(**kind) for kind in found]
 
 
-def eval_config(evaluation: dict, has_baseline: bool) -> tfma.EvalConfig:
+def eval_config(evaluation: dict, has_baseline: bool) -> config_pb2.EvalConfig:
     """Candidate and baseline, our metrics, slices by class and by each scalar, thresholds overall.
 
     Args:
@@ -46,17 +46,17 @@ def eval_config(evaluation: dict, has_baseline: bool) -> tfma.EvalConfig:
     """
     model_names = [CANDIDATE, BASELINE] if has_baseline else [CANDIDATE]
     per_slice_thresholds = {
-        metric: tfma.PerSliceMetricThresholds(
+        metric: config_pb2.PerSliceMetricThresholds(
             thresholds=[
-                tfma.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=bound)
+                config_pb2.PerSliceMetricThreshold(slicing_specs=[config_pb2.SlicingSpec()], threshold=bound)
                 for bound in thresholds_of(threshold, has_baseline)
             ]
         )
         for metric, threshold in evaluation["thresholds"].items()
     }
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 name=name,
                 is_baseline=name == BASELINE,
                 signature_name="serving_default",
@@ -66,20 +66,20 @@ def eval_config(evaluation: dict, has_baseline: bool) -> tfma.EvalConfig:
             for name in model_names
         ],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[name]) for name in (LABEL, *evaluation["slices"])),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[name]) for name in (LABEL, *evaluation["slices"])),
         ],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 model_names=model_names,
                 metrics=[
-                    tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
+                    config_pb2.MetricConfig(
                         class_name="ClassificationMetrics",
                         module="components.evaluator.tfma_metrics",
                         config=json.dumps({"top_k": evaluation["top_k"]}),
                     ),
-                    tfma.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
+                    config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
                 ],
                 per_slice_thresholds=per_slice_thresholds,
             )

@@ -8,6 +8,7 @@ numbers in TFMA's files are the very ones that the intervals belong to.
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator import metrics
 
@@ -26,7 +27,7 @@ class ClassificationMetrics(tfma.metrics.Metric):
 
 
 def _computations(
-    top_k: int, name: str, eval_config: tfma.EvalConfig, model_name: str = ""
+    top_k: int, name: str, eval_config: config_pb2.EvalConfig, model_name: str = ""
 ) -> list[tfma.metrics.MetricComputation]:
     del name
     names = metrics.metric_values(np.array([0]), np.array([[1.0]]), top_k=1)
@@ -47,7 +48,7 @@ def _computations(
 class _GatherRows(beam.CombineFn):
     """Gathers (label, probabilities) of a slice and computes all its metrics at once."""
 
-    def __init__(self, keys: dict, eval_config: tfma.EvalConfig, model_name: str, top_k: int):
+    def __init__(self, keys: dict, eval_config: config_pb2.EvalConfig, model_name: str, top_k: int):
         self._keys = keys
         self._eval_config = eval_config
         self._model_name = model_name

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 from tfx.components import (
     Evaluator,
     ExampleValidator,
@@ -82,21 +83,21 @@ def create_pipeline(folder: Path) -> pipeline.Pipeline:
         train_args=trainer_pb2.TrainArgs(num_steps=-(-TRAIN_EXAMPLES // 32)),
         eval_args=trainer_pb2.EvalArgs(),
     )
-    eval_config = tfma.EvalConfig(
+    eval_config = config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(
+            config_pb2.ModelSpec(
                 signature_name="serving_default", label_key="label", prediction_key="probabilities"
             )
         ],
-        slicing_specs=[tfma.SlicingSpec()],
+        slicing_specs=[config_pb2.SlicingSpec()],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
+                    config_pb2.MetricConfig(
                         class_name="SparseCategoricalAccuracy",
-                        threshold=tfma.MetricThreshold(
-                            value_threshold=tfma.GenericValueThreshold(lower_bound={"value": 0.1})
+                        threshold=config_pb2.MetricThreshold(
+                            value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": 0.1})
                         ),
                     ),
                 ]
