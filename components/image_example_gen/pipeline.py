@@ -104,7 +104,9 @@ def ingest(pipeline: beam.Pipeline, options: IngestOptions) -> None:
         | "Decide" >> beam.Map(_decide, beam.pvalue.AsList(assigned), options.shares)
     )
     kept = decisions | "Kept" >> beam.FlatMap(lambda decision: decision.kept)
-    sizes = kept | "SplitOf" >> beam.Map(lambda image: image.split) | beam.combiners.Count.PerElement()
+    # Images that are kept have a split; Beam would infer `str | None` from the class.
+    split_of = beam.Map(lambda image: image.split).with_output_types(str)
+    sizes = kept | "SplitOf" >> split_of | beam.combiners.Count.PerElement()
     # Every shard is written, so that shard numbers have no gaps even where images are few.
     every_shard = sizes | "EveryShard" >> beam.FlatMap(_shards_of_split, options.images_per_shard)
     written = (
