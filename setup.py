@@ -46,6 +46,7 @@ setup(
         "pyyaml>=6",
         "rich>=13",
         "scipy>=1.12",
+        "tensorboard>=2.16",  # which tf.summary needs, and TensorFlow 2.21 no longer brings
         "tensorflow>=2.16,<2.22",
         "tfx>=1.16,<1.22",
         # Each release of TFX asks for the releases of these that were made with it.
