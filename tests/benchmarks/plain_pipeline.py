@@ -5,6 +5,7 @@
 reads data/fashion_mnist, writes everything under FOLDER, the accuracy on the test images in accuracy.json.
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -26,21 +27,26 @@ from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2, transform_pb2
 
+from components.image_example_gen.splits import split_of
+from pipeline.config import Splits
+from pipeline.settings_json import as_dict
+
 MODULE = "tests.benchmarks.plain_module"
-TRAIN_EXAMPLES = 1312
 
 
-def write_examples(source: Path, folder: Path) -> None:
+def write_examples(source: Path, folder: Path) -> int:
     """Writes the images of each split as TFRecords of tf.Examples, as the tutorials have them.
 
-    Every eighth training image goes to eval, about as many as Headstart draws.
+    The eval images are those that Headstart draws, so that both ways train on the same images.
+
+    Returns:
+      The number of training images.
     """
     train = sorted((source / "train").glob("*/*.png"))
-    files_of = {
-        "train": [file for number, file in enumerate(train) if number % 8],
-        "eval": train[::8],
-        "test": sorted((source / "test").glob("*/*.png")),
-    }
+    files_of = {"train": [], "eval": [], "test": sorted((source / "test").glob("*/*.png"))}
+    for file in train:
+        content_hash = hashlib.sha256(file.read_bytes()).hexdigest()
+        files_of[split_of(content_hash, "train", ("train", "test"), as_dict(Splits()))].append(file)
     labels = sorted({file.parent.name for file in train})
     for split, files in files_of.items():
         (folder / split).mkdir(parents=True, exist_ok=True)
@@ -54,9 +60,10 @@ def write_examples(source: Path, folder: Path) -> None:
                     features=tf.train.Features(feature={"image": image, "label": label})
                 )
                 writer.write(example.SerializeToString())
+    return len(files_of["train"])
 
 
-def create_pipeline(folder: Path) -> pipeline.Pipeline:
+def create_pipeline(folder: Path, train_examples: int) -> pipeline.Pipeline:
     splits = example_gen_pb2.Input(
         splits=[
             example_gen_pb2.Input.Split(name=split, pattern=f"{split}/*")
@@ -80,7 +87,7 @@ def create_pipeline(folder: Path) -> pipeline.Pipeline:
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        train_args=trainer_pb2.TrainArgs(num_steps=-(-TRAIN_EXAMPLES // 32)),
+        train_args=trainer_pb2.TrainArgs(num_steps=-(-train_examples // 32)),
         eval_args=trainer_pb2.EvalArgs(),
     )
     eval_config = config_pb2.EvalConfig(
@@ -146,9 +153,8 @@ def accuracy(folder: Path) -> tuple[float, int]:
 
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
-    write_examples(Path("data/fashion_mnist"), folder / "examples")
-    folder.mkdir(parents=True, exist_ok=True)
-    BeamDagRunner().run(create_pipeline(folder))
+    train_examples = write_examples(Path("data/fashion_mnist"), folder / "examples")
+    BeamDagRunner().run(create_pipeline(folder, train_examples))
     value, count = accuracy(folder)
     (folder / "accuracy.json").write_text(json.dumps({"accuracy": value, "images": count}))
 
