@@ -64,3 +64,22 @@ def quiet_console(log_file: Path) -> Iterator[Console]:
             os.dup2(saved[1], 2)
             for descriptor in saved:
                 os.close(descriptor)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Drops what is written to stderr, from C++ too; exceptions pass.
+
+    TensorFlow 2.21 says which CPU and GPU libraries it found while it is loaded, before it minds a log level.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from components import serving_versions
 from pipeline.config import Data
 from pipeline.config_file import load_config
+from pipeline.console import quiet_stderr
 
 IMAGES_A_BATCH = 32
 # What is taken from a folder; a file that is named itself may have any name.
@@ -110,7 +111,8 @@ def predict(served: Served, files: Iterable[Path], top: int) -> Iterator[Answer]
     Raises:
       ValueError: when the model has no signature serve_images.
     """
-    import tensorflow as tf
+    with quiet_stderr():
+        import tensorflow as tf
 
     loaded = tf.saved_model.load(str(served.folder))
     if "serve_images" not in loaded.signatures:

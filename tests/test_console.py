@@ -25,3 +25,21 @@ def test_only_our_own_lines_reach_the_screen_and_everything_reaches_the_log(tmp_
     logged = log.read_text()
     for line in ("native noise", "python noise", "a warning", "tfx noise", "epoch 3"):
         assert line in logged
+
+
+QUIET_STDERR = """
+import os, sys
+from pipeline.console import quiet_stderr
+try:
+    with quiet_stderr():
+        os.write(2, b"native noise\\n")
+        print("python noise", file=sys.stderr)
+        raise ImportError("no library")
+except ImportError as error:
+    print("raised:", error, file=sys.stderr)
+"""
+
+
+def test_stderr_is_quiet_only_for_a_while_and_hides_no_exception():
+    result = subprocess.run([sys.executable, "-c", QUIET_STDERR], capture_output=True, text=True, check=True)
+    assert result.stderr == "raised: no library\n"
