@@ -168,7 +168,7 @@ def test_run_returns_the_exit_code_of_the_run(workplace, capsys, exit_code):
     output.mkdir(parents=True)
     (output / "report.html").write_text("")
     fingerprint = local_runner.fingerprint(
-        config, sources.fingerprint(config.data.source, config.data.format)
+        config, sources.list_images(config.data.source, config.data.format).fingerprint()
     )
     run_state.write_state(output, {"fingerprint": fingerprint, "exit_code": exit_code, "summary": summary})
     assert main(["run", "photos.yaml", "--set", *sets]) == exit_code

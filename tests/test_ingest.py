@@ -20,7 +20,7 @@ from components.image_example_gen.decisions import InspectedImage
 from components.image_example_gen.inspection import inspect
 from components.image_example_gen.locations import Location
 from components.image_example_gen.pipeline import IngestOptions, write_shard
-from components.image_example_gen.sources import fingerprint
+from components.image_example_gen.sources import list_images
 from modules import features
 from tests.tiny_ingest import (
     SHARES,
@@ -356,7 +356,7 @@ def run_pipeline(source, folder):
     from tfx.orchestration import metadata, pipeline
     from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
-    step = ImageExampleGen(**parameters(source, source_fingerprint=fingerprint(str(source))))
+    step = ImageExampleGen(**parameters(source, source_fingerprint=list_images(str(source)).fingerprint()))
     BeamDagRunner().run(
         pipeline.Pipeline(
             pipeline_name="ingest",

@@ -11,7 +11,7 @@ import unicodedata
 
 import pytest
 
-from components.image_example_gen.sources import detect_format, fingerprint, list_images
+from components.image_example_gen.sources import detect_format, list_images
 from tests.tiny_sources import rows, write, write_class_folders
 
 NOBODY = 65534  # user id without rights, on every Linux
@@ -322,7 +322,10 @@ def test_a_picture_of_a_tfrecord_is_a_picture(class_folders):
 
 
 def test_the_fingerprint_is_the_same_for_unchanged_data(class_folders):
-    assert fingerprint(str(class_folders)) == fingerprint(str(class_folders), "class_folders")
+    assert (
+        list_images(str(class_folders)).fingerprint()
+        == list_images(str(class_folders), "class_folders").fingerprint()
+    )
 
 
 def write_with_the_same_size_and_time(path, content):
@@ -335,12 +338,12 @@ def write_with_the_same_size_and_time(path, content):
 
 
 def test_the_fingerprint_changes_with_every_kind_of_change(class_folders):
-    seen = {fingerprint(str(class_folders))}
+    seen = {list_images(str(class_folders)).fingerprint()}
 
     def change(action):
         action()
         before = len(seen)
-        seen.add(fingerprint(str(class_folders)))
+        seen.add(list_images(str(class_folders)).fingerprint())
         assert len(seen) == before + 1
 
     change(lambda: write(class_folders / "cat" / "3.png"))
@@ -354,9 +357,9 @@ def test_the_fingerprint_changes_with_every_kind_of_change(class_folders):
 def test_the_fingerprint_of_a_manifest_changes_with_a_label(class_folders):
     manifest = class_folders / "labels.csv"
     manifest.write_text("path,label\ncat/1.png,cat\ndog/1.png,dog\n")
-    before = fingerprint(str(manifest))
+    before = list_images(str(manifest)).fingerprint()
     manifest.write_text("path,label\ncat/1.png,tom\ndog/1.png,dog\n")
-    assert fingerprint(str(manifest)) != before
+    assert list_images(str(manifest)).fingerprint() != before
 
 
 def test_listing_imports_no_tensorflow():

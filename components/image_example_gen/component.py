@@ -54,7 +54,7 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           tfrecord_keys: JSON of pipeline.config.TFRecordKeys.
           max_megapixels: larger images are set aside before they are decoded.
           images_per_shard: images in one output file, roughly.
-          source_fingerprint: sources.fingerprint of the source. The executor does not read it; it makes
+          source_fingerprint: of the source, see Listing.fingerprint. The executor does not read it; it makes
             TFX's cache notice images that were added, removed or changed.
           source_hash: hash of the code, for the cache as well.
         """

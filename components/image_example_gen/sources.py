@@ -109,11 +109,6 @@ def list_images(source: str, format: str = "auto") -> Listing:
     return listing
 
 
-def fingerprint(source: str, format: str = "auto") -> str:
-    """Returns a fingerprint of the source; see Listing.fingerprint. Raises as list_images does."""
-    return list_images(source, format).fingerprint()
-
-
 def _check_classes(listing: Listing, source: str) -> None:
     classes = list(listing.class_counts)
     if len(classes) >= 2:
