@@ -382,3 +382,16 @@ def test_unchanged_data_comes_from_the_cache_and_changed_data_does_not(tmp_path)
     new_examples.uri = str(max(folders, key=lambda folder: int(folder.name)))
     paths = split_of_paths({split: read(new_examples, split) for split in features.SPLITS})
     assert "cat/new.png" in paths
+
+
+def test_a_run_tells_how_many_images_each_split_got_and_what_was_set_aside(ingest, tmp_path, caplog):
+    source = tmp_path / "images"
+    write_classes(source)
+    write(source / "cat" / "empty.png", b"")
+    with caplog.at_level("INFO", logger="headstart"):
+        result = ingest(source)
+    message = next(message for message in caplog.messages if message.startswith("60 of 61 images: "))
+    for split, classes in result.report.splits.items():
+        assert f"{sum(classes.values())} {split}" in message
+    assert "1 file was set aside" in message
+    assert "cat/empty.png" in message

@@ -16,6 +16,8 @@ from components.image_example_gen.sources import list_images
 from components.image_example_gen.tfrecords import RecordKeys
 from modules.features import SPLITS, TRAIN_SPLIT
 
+logger = logging.getLogger("headstart.ingest")
+
 
 class Executor(base_beam_executor.BaseBeamExecutor):
     """Writes the examples of all splits and the ingest report."""
@@ -46,9 +48,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         _stop_unless_trainable(report, events)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         for finding in report.findings:
-            logging.warning("Ingest of %s: %s", exec_properties["source"], finding)
-        counts = ", ".join(f"{name} {count}" for name, count in report.counts.items())
-        logging.info("Ingest of %s (%s): %s", exec_properties["source"], report.format, counts)
+            logger.warning("%s", finding)
+        logger.info("%s", summary(report))
 
     def _ingest(self, listing: Listing, options: IngestOptions) -> list[dict]:
         write_listing(listing.files, options)
@@ -58,6 +59,13 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             return read_events(options)
         finally:
             shutil.rmtree(options.work_folder, ignore_errors=True)
+
+
+def summary(report: IngestReport) -> str:
+    """Returns what became of the files, in a sentence or two: the splits, and what was set aside."""
+    splits = ", ".join(f"{sum(report.splits[split].values()):,} {split}" for split in SPLITS)
+    used, listed = report.counts["ingested"], report.counts["listed"]
+    return f"{used:,} of {listed:,} images: {splits}.{_set_aside_text(report)}"
 
 
 def _stop_unless_trainable(report: IngestReport, events: list[dict]) -> None:
@@ -86,4 +94,5 @@ def _set_aside_text(report: IngestReport) -> str:
     if not report.set_aside:
         return ""
     first = "".join(f"\n  {entry['path']}: {entry['reason']}" for entry in report.set_aside[:5])
-    return f" {len(report.set_aside)} files were set aside, the first:{first}"
+    were = "1 file was" if len(report.set_aside) == 1 else f"{len(report.set_aside)} files were"
+    return f" {were} set aside, the first:{first}"
