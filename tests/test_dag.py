@@ -12,6 +12,7 @@ from pipeline import dag
 from pipeline.config import Config, Data, Splits, TFRecordKeys, Validation
 from pipeline.config_file import complete
 from pipeline.recipes import load_stages
+from pipeline.source_hash import source_hash
 
 
 def make_config(tmp_path: Path, **sections) -> Config:
@@ -136,3 +137,28 @@ def test_another_head_leaves_transform_as_it_is_and_another_size_does_not(tmp_pa
     assert transform_config(weights="none", image_size=96) != plain
     cropped = transform_config(weights="none", image_size=64, resize=Resize(method="area", aspect="crop"))
     assert cropped["model"]["resize"] == {"method": "area", "aspect": "crop"}
+
+
+@pytest.mark.parametrize("step", ["Transform", "Trainer"])
+def test_transform_and_trainer_carry_the_hash_of_the_modules_that_they_run(steps, step):
+    custom_config = json.loads(steps[step].exec_properties["custom_config"])
+    assert custom_config["source_hash"] == source_hash("modules")
+
+
+@pytest.mark.parametrize(
+    ("step", "folder"),
+    [
+        ("ImageExampleGen", "image_example_gen"),
+        ("SchemaGen", "schema_gen"),
+        ("DataCheck", "data_check"),
+        ("Baseline", "baseline"),
+        ("Evaluator", "evaluator"),
+        ("InfraCheck", "infra_check"),
+        ("Pusher", "pusher"),
+        ("Report", "report"),
+    ],
+)
+def test_every_step_of_ours_carries_a_hash_that_covers_its_folder(tmp_path, monkeypatch, step, folder):
+    monkeypatch.setattr(dag, "source_hash", lambda *folders: " ".join(folders))
+    carried = steps_of(make_config(tmp_path))[step].exec_properties["source_hash"]
+    assert f"components/{folder}" in carried
