@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ class _ProductLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
-        self._console.print(f"      {record.getMessage()}", style=style)
+        self._console.print(textwrap.indent(record.getMessage(), " " * 6), style=style)
 
 
 def plain_console(file: TextIO | None = None) -> Console:

@@ -13,6 +13,7 @@ with quiet_console(pathlib.Path(sys.argv[1])) as console:
     warnings.warn("a warning")
     logging.getLogger("tfx").info("tfx noise")
     logging.getLogger("headstart.training").info("epoch %d", 3)
+    logging.getLogger("headstart.ingest").info("set aside:\\n  a.png")
 print("after")
 """
 
@@ -20,7 +21,14 @@ print("after")
 def test_only_our_own_lines_reach_the_screen_and_everything_reaches_the_log(tmp_path):
     log = tmp_path / "logs" / "run.log"
     result = subprocess.run([sys.executable, "-c", SCRIPT, log], capture_output=True, text=True, check=True)
-    assert [line.strip() for line in result.stdout.splitlines()] == ["step 1", "epoch 3", "after"]
+    assert [line.strip() for line in result.stdout.splitlines()] == [
+        "step 1",
+        "epoch 3",
+        "set aside:",
+        "a.png",
+        "after",
+    ]
+    assert "      set aside:\n        a.png\n" in result.stdout
     assert result.stderr == ""
     logged = log.read_text()
     for line in ("native noise", "python noise", "a warning", "tfx noise", "epoch 3"):
