@@ -35,8 +35,12 @@ setup(
         "absl-py",
         "apache-beam>=2.65",
         "click>=8.1",
+        "cronsim>=2.7",
+        "gcsfs>=2025",
         "jinja2>=3.1",
         "keras>=3.12,<4",
+        "kfp>=2.5,<3",
+        "kfp-kubernetes>=1",
         "markupsafe>=2.1",
         "numpy>=1.26",
         "pillow>=10",
@@ -45,10 +49,12 @@ setup(
         "pydantic>=2.8,<3",
         "pyyaml>=6",
         "rich>=13",
+        "s3fs>=2025",
         "scipy>=1.12",
         "tensorboard>=2.16",  # which tf.summary needs, and TensorFlow 2.21 no longer brings
         "tensorflow>=2.16,<2.22",
         "tfx>=1.16,<1.22",
+        "universal-pathlib>=0.3",
         # Each release of TFX asks for the releases of these that were made with it.
         "tensorflow-data-validation",
         "tensorflow-metadata",
@@ -56,6 +62,6 @@ setup(
         "tensorflow-transform",
         "tfx-bsl",
     ],
-    extras_require={"dev": ["pytest>=8", "ruff>=0.14"]},
+    extras_require={"dev": ["flask", "flask-cors", "moto[s3]>=5", "pytest>=8", "ruff>=0.14"]},
     entry_points={"console_scripts": ["headstart=pipeline.cli:main"]},
 )
