@@ -40,7 +40,6 @@ setup(
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "kfp>=2.5,<3",
-        "kfp-kubernetes>=1",
         "markupsafe>=2.1",
         "numpy>=1.26",
         "pillow>=10",

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, Share, Training
 from modules.settings import settings
+from pipeline.beam_config import Beam
+from pipeline.cluster_config import Cluster
 
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "top_k_accuracy", "cross_entropy", "auc", "calibration_error"
@@ -26,17 +28,6 @@ def check_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ValueError("use letters, digits, - and _, and begin with a letter or digit")
     return name
-
-
-def check_beam_argument(argument: str) -> str:
-    """Returns the text unchanged when it can be an argument for Beam.
-
-    Raises:
-      ValueError: when it does not begin with two dashes.
-    """
-    if not argument.startswith("--"):
-        raise ValueError("an argument for Beam begins with two dashes, such as --direct_num_workers=4")
-    return argument
 
 
 @settings
@@ -196,5 +187,7 @@ class Config:
     """What the exported model must do before it may serve."""
     push: Push = Push()
     """Where blessed models go."""
-    beam_args: tuple[Annotated[str, AfterValidator(check_beam_argument)], ...] = ()
-    """Arguments for Beam in the data steps, such as --direct_num_workers=4 or --runner=FlinkRunner."""
+    beam: Beam = Beam()
+    """How Beam runs the data steps."""
+    cluster: Cluster = Cluster()
+    """Where and how the steps run in a cluster; a local run does not read it."""

@@ -166,7 +166,7 @@ def create_pipeline(
         components=create_components(config, surroundings),
         enable_cache=True,
         metadata_connection_config=metadata_connection_config,
-        beam_pipeline_args=list(config.beam_args),
+        beam_pipeline_args=list(config.beam.args),
     )
 
 

@@ -49,14 +49,14 @@ def test_values_are_read(tmp_path):
             "training:\n  recipe:\n    - {name: only, train: top 5 layers, learning_rate: 1e-4, epochs: 2}\n"
             "  class_weights: {cat: 1, dog: 2.5}\n"
             "evaluation: {slices: [width], thresholds: {auc: {at_least: 0.9}}}\n"
-            "beam_args: [--direct_num_workers=2]\n",
+            "beam: {args: [--direct_num_workers=2]}\n",
         )
     )
     assert config.training.recipe == (Stage(name="only", train="top 5 layers", learning_rate=1e-4, epochs=2),)
     assert config.training.class_weights == {"cat": 1.0, "dog": 2.5}
     assert config.evaluation.slices == ("width",)
     assert config.evaluation.thresholds["auc"].at_least == 0.9
-    assert config.beam_args == ("--direct_num_workers=2",)
+    assert config.beam.args == ("--direct_num_workers=2",)
 
 
 # Paths
@@ -142,7 +142,7 @@ def test_the_last_set_wins_and_builds_on_the_ones_before(tmp_path):
         ),
         ("training.recipe.2.epochs=3", "'2' is none of them"),
         ("name.first=x", "there is no first in 'shoes'"),
-        ("beam_args=[1", "the value is not valid YAML"),
+        ("beam.args=[1", "the value is not valid YAML"),
     ],
 )
 def test_a_set_that_leads_nowhere_is_explained(argument, message):
@@ -232,8 +232,8 @@ image_size: 97
         ("data.splits: 3", "data.splits", "unknown key"),
         ("infra_check: {images: 1.5}", "infra_check.images", "got 1.5; it must be a whole number"),
         ("infra_check: {tolerance: small}", "infra_check.tolerance", "got 'small'; it must be a number"),
-        ("beam_args: --workers", "beam_args", "got '--workers'; it must be a list, such as [a, b]"),
-        ("beam_args: [workers=3]", "beam_args.0", "an argument for Beam begins with two dashes"),
+        ("beam: {args: --workers}", "beam.args", "got '--workers'; it must be a list, such as [a, b]"),
+        ("beam: {args: [workers=3]}", "beam.args.0", "an argument for Beam begins with two dashes"),
         ("evaluation: {slices: [label]}", "evaluation.slices.0", "got 'label'; use width, height"),
         ("evaluation: {top_k: }", "evaluation.top_k", "got nothing; it must be a whole number"),
         ("push: {destination: photos/served}", "push.destination", "lies in data.source"),
