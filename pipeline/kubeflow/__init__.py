@@ -1,0 +1,1 @@
+"""Everything Kubeflow Pipelines: compiling the DAG, running its steps in containers, submitting, scheduling."""
