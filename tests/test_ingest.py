@@ -94,6 +94,15 @@ def test_every_image_is_in_exactly_one_split_and_counted(ingest, tmp_path):
     assert result.report.formats == {"PNG": 60}
 
 
+def test_the_report_names_the_source_by_its_fingerprint(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    before = list_images(str(images)).fingerprint()
+    assert ingest(images, source_fingerprint="known when the run began").report.source_fingerprint == before
+    write(images / "cat" / "new.png", png(7))
+    after = ingest(images).report.source_fingerprint
+    assert after == list_images(str(images)).fingerprint() != before
+
+
 def test_adding_and_renaming_images_moves_none(ingest, tmp_path):
     images = write_classes(tmp_path / "images")
     before = split_of_paths(ingest(images).examples)

@@ -20,6 +20,7 @@ class IngestReport:
     Attributes:
       source: absolute folder of the data.
       format: class_folders, split_folders, manifest or tfrecord.
+      source_fingerprint: of the source as this run read it, see Listing.fingerprint.
       counts: images, by what became of them; listed = ingested + set_aside + leaks. converted, oriented
         and duplicates (second and further copies) are parts of ingested, conflicts of set_aside.
         ignored counts hidden files and leftovers of operating systems, which are not listed.
@@ -36,6 +37,7 @@ class IngestReport:
 
     source: str
     format: str
+    source_fingerprint: str
     counts: dict[str, int]
     splits: dict[str, dict[str, int]]
     formats: dict[str, int]
@@ -117,6 +119,7 @@ def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
     return IngestReport(
         source=listing.root,
         format=listing.format,
+        source_fingerprint=listing.fingerprint(),
         counts={
             "listed": ingested + len(set_aside) + leaks,
             "ingested": ingested,
