@@ -49,14 +49,14 @@ def test_values_are_read(tmp_path):
             "training:\n  recipe:\n    - {name: only, train: top 5 layers, learning_rate: 1e-4, epochs: 2}\n"
             "  class_weights: {cat: 1, dog: 2.5}\n"
             "evaluation: {slices: [width], thresholds: {auc: {at_least: 0.9}}}\n"
-            "beam: {args: [--direct_num_workers=2]}\n",
+            "beam: {args: [--sdk_worker_parallelism=2]}\n",
         )
     )
     assert config.training.recipe == (Stage(name="only", train="top 5 layers", learning_rate=1e-4, epochs=2),)
     assert config.training.class_weights == {"cat": 1.0, "dog": 2.5}
     assert config.evaluation.slices == ("width",)
     assert config.evaluation.thresholds["auc"].at_least == 0.9
-    assert config.beam.args == ("--direct_num_workers=2",)
+    assert config.beam.args == ("--sdk_worker_parallelism=2",)
 
 
 # Paths

@@ -1,0 +1,60 @@
+"""The section `beam` of a config in Beam's own words. Imports no Beam."""
+
+from pipeline.beam_config import Beam
+
+RUNNING_MODES = {"threads": "multi_threading", "processes": "multi_processing"}
+
+
+def beam_arguments(beam: Beam, image: str | None = None) -> list[str]:
+    """Returns the arguments of the Beam pipelines in the data steps; none for the direct runner as it is.
+
+    Args:
+      beam: the section `beam`, checked.
+      image: container image with this code, for workers that the runner starts in containers (Dataflow).
+
+    Raises:
+      ValueError: when the runner starts its workers in containers and there is no image.
+    """
+    arguments = {"direct": _direct, "portable": _portable, "dataflow": _dataflow}[beam.runner](beam)
+    arguments += beam.args
+    if not arguments:
+        return []
+    if image is None and beam.runner == "dataflow":
+        raise ValueError(
+            "cluster.image: missing. Dataflow starts its workers from it: an image with this code and "
+            "Beam's worker, see docs/scaling.md"
+        )
+    # As soon as there is one argument, TFX packs itself into a source distribution that workers shall install
+    # (tfx/utils/dependency_utils.py), which takes time and a package index. Not so when an image is named,
+    # even by runners that start no containers and never read the name.
+    return [*arguments, f"--sdk_container_image={image or 'none'}"]
+
+
+def _direct(beam: Beam) -> list[str]:
+    if beam.mode == "in_memory":
+        return []
+    return [
+        f"--direct_running_mode={RUNNING_MODES[beam.mode]}",
+        f"--direct_num_workers={beam.workers}",
+    ]
+
+
+def _portable(beam: Beam) -> list[str]:
+    # Not FlinkRunner or SparkRunner: beside a job service that runs already, they only add a way to start
+    # one, with Java and a jar from the internet. The job service knows its engine.
+    arguments = ["--runner=PortableRunner", f"--job_endpoint={beam.job_endpoint}"]
+    if beam.worker_pool is None:
+        return [*arguments, "--environment_type=LOOPBACK"]
+    return [*arguments, "--environment_type=EXTERNAL", f"--environment_config={beam.worker_pool}"]
+
+
+def _dataflow(beam: Beam) -> list[str]:
+    return [
+        "--runner=DataflowRunner",
+        f"--project={beam.project}",
+        f"--region={beam.region}",
+        f"--temp_location={beam.temp_location}",
+        # The image has everything; workers that install it again would need the internet.
+        "--experiments=use_runner_v2",
+        "--sdk_location=container",
+    ]
