@@ -12,7 +12,7 @@ from pipeline.settings_schema import innermost_settings, is_container
 HEAD = """\
 # The config file
 
-<!-- Written by `make docs` from pipeline/config.py and modules/recipe.py. Change the text there. -->
+<!-- Written by `make docs` from what the settings say of themselves. Change the text there. -->
 
 A config is a YAML file. `headstart init FOLDER` writes one for your images, `headstart check CONFIG` says
 what is wrong with it, `headstart run CONFIG` runs it. Only `name`, `output` and `data.source` are required.
@@ -36,8 +36,12 @@ def config_markdown() -> str:
     """Returns the text of docs/config.md: a table for each section, in the order of the settings."""
     schema = TypeAdapter(Config).json_schema()
     parts = [HEAD, _section("Top level", Config, schema)]
+    keys_of = {}  # the same settings under two keys, as those of a step, are described once
     for key, settings_class in _sections(Config, ""):
-        parts.append(_section(f"`{key}`", settings_class, schema))
+        keys_of.setdefault(settings_class, []).append(key)
+    for settings_class, keys in keys_of.items():
+        title = " and ".join(f"`{key}`" for key in keys)
+        parts.append(_section(title, settings_class, schema))
     parts.append("## Ready recipes\n")
     parts.append("\n".join(f"- `{name}`: {recipe_summary(name)}" for name in recipe_names()) + "\n")
     return "\n".join(parts)
@@ -53,7 +57,14 @@ def _sections(settings_class: type, prefix: str) -> typing.Iterator[tuple[str, t
             yield from _sections(inner, f"{key}.")
 
 
-ITEM_KEYS = {"recipe": ".STAGE", "thresholds": ".METRIC"}
+ITEM_KEYS = {
+    "recipe": ".STAGE",
+    "thresholds": ".METRIC",
+    "steps": ".STEP",
+    "secret_env": ".NAME",
+    "tolerations": ".POSITION",
+    "volumes": ".POSITION",
+}
 """How the items of a list or mapping of settings are called in a dotted key."""
 
 
