@@ -7,3 +7,7 @@ class RunStopped(Exception):
     Raised where the data or the model's inputs are at fault. The local runner prints the message
     without a traceback; in a cluster it is the last line of the step's log.
     """
+
+
+class NotBlessed(RunStopped):
+    """The model may not serve. Every step did its work: the run ends so that nobody misses it."""

@@ -5,15 +5,11 @@ from typing import Annotated, Literal, Optional
 
 from pydantic import AfterValidator, Field, model_validator
 
+from components.evaluator.thresholds import Threshold, Thresholds
 from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, Share, Training
 from modules.settings import settings
 from pipeline.beam_config import Beam
 from pipeline.cluster_config import Cluster
-
-MetricName = Literal[
-    "accuracy", "balanced_accuracy", "top_k_accuracy", "cross_entropy", "auc", "calibration_error"
-]
-LESS_IS_BETTER = ("cross_entropy", "calibration_error")
 
 SplitShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 SliceName = Literal["width", "height", "channels", "byte_size", "mean_brightness", "image_format"]
@@ -88,52 +84,6 @@ class Validation:
 
 
 @settings
-class Threshold:
-    at_least: Optional[float] = None
-    """Lower bound of the metric on the test split."""
-    at_most: Optional[float] = None
-    """Upper bound of the metric on the test split."""
-    change_at_least: Optional[float] = None
-    """Smallest allowed difference, candidate minus serving model; negative allows a loss. For metrics where more is better."""
-    change_at_most: Optional[float] = None
-    """Largest allowed difference, candidate minus serving model. For metrics where less is better."""
-
-    @model_validator(mode="after")
-    def check_bounds(self):
-        if {self.at_least, self.at_most, self.change_at_least, self.change_at_most} == {None}:
-            raise ValueError("give a bound: at_least, at_most, change_at_least or change_at_most")
-        return self
-
-
-def check_thresholds(thresholds: dict[MetricName, Threshold]) -> dict[MetricName, Threshold]:
-    """Returns the thresholds unchanged when a good model can reach each of them.
-
-    Raises:
-      ValueError: for a bound on the wrong side (a higher accuracy must never be refused), or one
-        that lies outside the metric's range.
-    """
-    for metric, threshold in thresholds.items():
-        if metric in LESS_IS_BETTER:
-            wrong = {"at_least": "at_most", "change_at_least": "change_at_most"}
-            reason = "less is better"
-        else:
-            wrong = {"at_most": "at_least", "change_at_most": "change_at_least"}
-            reason = "more is better"
-        for bound, right_bound in wrong.items():
-            if getattr(threshold, bound) is not None:
-                raise ValueError(
-                    f"{metric}: {reason}, so {bound} would refuse good models; use {right_bound}"
-                )
-        if metric == "cross_entropy":  # the one metric that has no upper end
-            continue
-        for bound, low in (("at_least", 0), ("at_most", 0), ("change_at_least", -1), ("change_at_most", -1)):
-            value = getattr(threshold, bound)
-            if value is not None and not low <= value <= 1:
-                raise ValueError(f"{metric}: {bound} must lie between {low} and 1 (a share, not percent)")
-    return thresholds
-
-
-@settings
 class Evaluation:
     top_k: Annotated[int, Field(ge=2)] = 3
     """k of top-k accuracy."""
@@ -141,9 +91,7 @@ class Evaluation:
     """Scalars to slice by beside the class: width, height, channels, byte_size, mean_brightness, image_format."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     """Confidence level of every interval."""
-    thresholds: Annotated[dict[MetricName, Threshold], AfterValidator(check_thresholds)] = Field(
-        default_factory=lambda: {"accuracy": Threshold(change_at_least=-0.01)}
-    )
+    thresholds: Thresholds = Field(default_factory=lambda: {"accuracy": Threshold(change_at_least=-0.01)})
     """What the candidate must reach to be blessed, by metric."""
 
 

@@ -1,8 +1,10 @@
 """The DAG, in one function that reads from top to bottom. Runners and compilers only differ outside of it."""
 
 import dataclasses
+import json
 
 from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import trainer_pb2
 
@@ -15,10 +17,12 @@ from components.pusher.component import Pusher
 from components.report.component import Report
 from components.schema_gen.component import SchemaGen
 from components.schema_gen.statistics import statistics_options
+from components.verdict.component import Verdict
 from modules.recipe import Head
+from pipeline.beam_options import beam_arguments
 from pipeline.config import Config
 from pipeline.settings_json import as_dict, as_json
-from pipeline.source_hash import file_hash, source_hash
+from pipeline.source_hash import code_hash, file_hash, source_hash
 
 REFUSAL_FILE = "data_verdict.json"  # in the output folder, after a run that DataCheck stopped
 
@@ -106,7 +110,8 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         model=model,
         baseline_model=baseline.outputs["baseline_model"],
         schema=schema,
-        evaluation=as_json(config.evaluation),
+        evaluation=json.dumps(evaluation_settings(config), sort_keys=True),
+        thresholds=json.dumps(thresholds(config), sort_keys=True),
         source_hash=source_hash("components/evaluator", "modules/features.py"),
     )
     infra_check = InfraCheck(
@@ -138,9 +143,17 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         infra_blessing=infra_check.outputs["blessing"],
         pushed_model=pusher.outputs["pushed_model"],
         config=as_json(config),
+        code_hash=code_hash(),
+        output=config.output,
+        run_id=surroundings.run_id,
         source_hash=source_hash("components/report", "modules/features.py"),
     )
-    return [
+    verdict = Verdict(
+        report=report.outputs["report"],
+        output=config.output,
+        source_hash=source_hash("components/verdict"),
+    )
+    steps = [
         example_gen,
         statistics_gen,
         schema_gen,
@@ -153,7 +166,12 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         infra_check,
         pusher,
         report,
+        verdict,
     ]
+    for step in steps:
+        if isinstance(step, BaseBeamComponent):
+            step.with_beam_pipeline_args(beam_arguments(config.beam, config.cluster.image))
+    return steps
 
 
 def create_pipeline(
@@ -166,8 +184,20 @@ def create_pipeline(
         components=create_components(config, surroundings),
         enable_cache=True,
         metadata_connection_config=metadata_connection_config,
-        beam_pipeline_args=list(config.beam.args),
     )
+
+
+def evaluation_settings(config: Config) -> dict:
+    """Returns the settings of the Evaluator but for the thresholds, plain enough for JSON."""
+    return {name: value for name, value in as_dict(config.evaluation).items() if name != "thresholds"}
+
+
+def thresholds(config: Config) -> dict[str, dict[str, float]]:
+    """Returns the bounds that are set, by metric: short enough to be edited as a parameter of a run."""
+    return {
+        metric: {bound: value for bound, value in bounds.items() if value is not None}
+        for metric, bounds in as_dict(config.evaluation)["thresholds"].items()
+    }
 
 
 def transform_config(config: Config) -> dict:

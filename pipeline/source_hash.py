@@ -33,6 +33,11 @@ def source_hash(*folders: str) -> str:
     return digest.hexdigest()[:16]
 
 
+def code_hash() -> str:
+    """Returns the hash of all code that decides what a run makes."""
+    return source_hash("modules", "components", "pipeline")
+
+
 def file_hash(path: str) -> str:
     """Returns 16 hexadecimal digits of the SHA-256 of one file's content."""
     digest = hashlib.sha256()

@@ -35,10 +35,10 @@ def steps(tmp_path_factory):
     return steps_of(make_config(tmp_path_factory.mktemp("project")))
 
 
-def test_steps_follow_each_other_from_ingest_to_report(steps):
+def test_steps_follow_each_other_from_ingest_to_verdict(steps):
     assert list(steps) == [
         "ImageExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "DataCheck", "Transform",
-        "Trainer", "Baseline", "Evaluator", "InfraCheck", "Pusher", "Report",
+        "Trainer", "Baseline", "Evaluator", "InfraCheck", "Pusher", "Report", "Verdict",
     ]  # fmt: skip
 
 
@@ -156,9 +156,23 @@ def test_transform_and_trainer_carry_the_hash_of_the_modules_that_they_run(steps
         ("InfraCheck", "infra_check"),
         ("Pusher", "pusher"),
         ("Report", "report"),
+        ("Verdict", "verdict"),
     ],
 )
 def test_every_step_of_ours_carries_a_hash_that_covers_its_folder(tmp_path, monkeypatch, step, folder):
     monkeypatch.setattr(dag, "source_hash", lambda *folders: " ".join(folders))
     carried = steps_of(make_config(tmp_path))[step].exec_properties["source_hash"]
     assert f"components/{folder}" in carried
+
+
+def test_the_thresholds_are_a_property_of_their_own_without_bounds_that_are_not_set(steps):
+    evaluator = steps["Evaluator"].exec_properties
+
+    assert json.loads(evaluator["thresholds"]) == {"accuracy": {"change_at_least": -0.01}}
+    assert json.loads(evaluator["evaluation_settings"]) == {"top_k": 3, "slices": [], "confidence": 0.95}
+
+
+def test_a_run_is_named_to_the_steps_that_no_cache_may_answer(steps):
+    named = {name for name, step in steps.items() if step.exec_properties.get("run_id") == "1"}
+
+    assert named == {"Pusher", "Report"}

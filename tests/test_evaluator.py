@@ -63,6 +63,7 @@ def evaluator(**changes):
         baseline_model=channel_utils.as_channel([artifacts.BaselineModel()]),
         schema=channel_utils.as_channel([standard_artifacts.Schema()]),
         evaluation=json.dumps(settings(**changes)),
+        thresholds="{}",
         source_hash="abc",
     )
 
@@ -150,7 +151,7 @@ def write_schema(folder):
 
 
 def settings(**changes):
-    return {"top_k": 2, "slices": [], "confidence": 0.95, "thresholds": {}} | changes
+    return {"top_k": 2, "slices": [], "confidence": 0.95} | changes
 
 
 class Evaluated:
@@ -164,7 +165,7 @@ class Evaluated:
         self.predictions = predictions.read(str(folder / "predictions"))
 
 
-def evaluate(folder, baseline=None, **changes):
+def evaluate(folder, baseline=None, thresholds=None, **changes):
     """Runs the real executor on the folder's examples, schema and model."""
     baseline_folder = folder / "baseline_model"
     baseline_folder.mkdir(exist_ok=True)
@@ -193,7 +194,11 @@ def evaluate(folder, baseline=None, **changes):
             "blessing": [blessing],
             "predictions": [artifact(artifacts.Predictions, "predictions")],
         },
-        {"evaluation_settings": json.dumps(settings(**changes)), "source_hash": "abc"},
+        {
+            "evaluation_settings": json.dumps(settings(**changes)),
+            "thresholds": json.dumps(thresholds or {}),
+            "source_hash": "abc",
+        },
     )
     return Evaluated(folder, blessing)
 

@@ -27,6 +27,8 @@ class EvaluatorSpec(ComponentSpec):
     PARAMETERS = {
         # An output is called evaluation, and TFX wants every name of a component to be unique.
         "evaluation_settings": ExecutionParameter(type=str),
+        # Apart, because in a cluster they are a parameter of each run.
+        "thresholds": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
 
@@ -44,6 +46,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         baseline_model: types.BaseChannel,
         schema: types.BaseChannel,
         evaluation: str,
+        thresholds: str,
         source_hash: str,
     ):
         """Constructs the step.
@@ -53,7 +56,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
           model: the candidate, a SavedModel with serving_default.
           baseline_model: the model that serves now, or baseline.json saying why there is none.
           schema: of the raw examples.
-          evaluation: JSON of the Evaluation settings (pipeline/config.py).
+          evaluation: JSON of the Evaluation settings (pipeline/config.py) without the thresholds.
+          thresholds: JSON of the thresholds: metric to bounds (thresholds.py).
           source_hash: hash of the code that the step runs; a change runs it again.
 
         Raises:
@@ -67,6 +71,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 baseline_model=baseline_model,
                 schema=schema,
                 evaluation_settings=evaluation,
+                thresholds=thresholds,
                 source_hash=source_hash,
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),

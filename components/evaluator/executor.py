@@ -11,9 +11,11 @@ from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.errors import RunStopped
 from components.evaluator import analysis, predictions, verdict
 from components.evaluator.eval_config import BASELINE, CANDIDATE
 from components.evaluator.tfma_run import run_tfma
+from components.evaluator.thresholds import parse_thresholds
 from modules.features import TEST_SPLIT
 
 
@@ -28,7 +30,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         evaluation_folder = artifact_utils.get_single_uri(output_dict["evaluation"])
         predictions_folder = artifact_utils.get_single_uri(output_dict["predictions"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        evaluation = json.loads(exec_properties["evaluation_settings"])
+        thresholds = thresholds_or_stop(exec_properties["thresholds"])
+        evaluation = json.loads(exec_properties["evaluation_settings"]) | {"thresholds": thresholds}
 
         baseline = json.loads((baseline_folder / "baseline.json").read_text(encoding="utf-8"))
         model_paths = {CANDIDATE: path_utils.serving_model_path(model.uri)}
@@ -52,7 +55,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         )
         write_json(pathlib.Path(evaluation_folder) / analysis.FILE_NAME, numbers)
 
-        thresholds = evaluation["thresholds"]
         validation = None
         if verdict.applies(thresholds, has_baseline=baseline["version"] is not None):
             validation = tfma.load_validation_result(evaluation_folder)
@@ -60,6 +62,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         write_blessing(blessing, decision)
         for reason in decision["reasons"]:
             logging.info("Evaluator: %s", reason)
+
+
+def thresholds_or_stop(text: str) -> dict[str, dict]:
+    """Reads the thresholds; what a person mistyped stops the run with a message, not with a traceback."""
+    try:
+        return parse_thresholds(text)
+    except ValueError as error:
+        raise RunStopped(str(error)) from None
 
 
 def evaluate_with_or_without_baseline(evaluate, model_paths: dict, baseline: dict, evaluation_folder: str):

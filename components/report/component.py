@@ -26,12 +26,15 @@ class ReportSpec(ComponentSpec):
     OUTPUTS = {"report": ChannelParameter(type=artifacts.Report)}
     PARAMETERS = {
         "config": ExecutionParameter(type=str),
+        "code_hash": ExecutionParameter(type=str),
+        "output": ExecutionParameter(type=str),
+        "run_id": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
 
 
 class Report(base_component.BaseComponent):
-    """Writes report.html, one self-contained file, and summary.json."""
+    """Writes report.html, one self-contained file, and summary.json, and publishes both."""
 
     SPEC_CLASS = ReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
@@ -50,6 +53,9 @@ class Report(base_component.BaseComponent):
         infra_blessing: types.BaseChannel,
         pushed_model: types.BaseChannel,
         config: str,
+        code_hash: str,
+        output: str,
+        run_id: str,
         source_hash: str,
     ):
         """Constructs the step.
@@ -67,6 +73,9 @@ class Report(base_component.BaseComponent):
           infra_blessing: InfraCheck's verdict.
           pushed_model: what the Pusher did.
           config: JSON of the whole config, to show it.
+          code_hash: hash of all of our code, by which a later run knows that none of it has changed.
+          output: folder or address where the newest report is published, and all of them are kept.
+          run_id: unique to a run, names its report among those that are kept: no cache may answer.
           source_hash: hash of the code that the step runs; a change runs it again.
         """
         super().__init__(
@@ -83,6 +92,9 @@ class Report(base_component.BaseComponent):
                 infra_blessing=infra_blessing,
                 pushed_model=pushed_model,
                 config=config,
+                code_hash=code_hash,
+                output=output,
+                run_id=run_id,
                 source_hash=source_hash,
                 report=types.Channel(type=artifacts.Report),
             )
