@@ -1,0 +1,223 @@
+"""Local paths and addresses in object stores (s3://, gs://), read and written the same way.
+
+Whoever opens a path that a person or another step gave goes through `location`: it returns a
+pathlib.Path for a local path and a UPath with the same methods for an address. Credentials and
+endpoint come from the environment alone, see docs/storage.md. Imports nothing heavy by itself.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+if typing.TYPE_CHECKING:
+    from upath import UPath
+
+Location: typing.TypeAlias = "Path | UPath"
+
+CREDENTIALS = {
+    "s3": (
+        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; for a store that is not Amazon's "
+        "also AWS_ENDPOINT_URL"
+    ),
+    "gs": (
+        "Set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`; "
+        "on Google Cloud give the service account access to the bucket"
+    ),
+}
+ENDPOINTS = {
+    "s3": "Set AWS_ENDPOINT_URL to your store's address, such as http://minio:9000; unset it for Amazon's",
+    "gs": "Check the network; STORAGE_EMULATOR_HOST, when it is set, must name a server that answers",
+}
+SCHEMES = tuple(CREDENTIALS)
+
+# botocore itself would wait a minute for a connection, and s3fs tries the whole five times.
+_S3_NETWORK = {
+    "connect_timeout": 5,
+    "read_timeout": 60,
+    "retries": {"max_attempts": 3, "mode": "standard"},
+}
+_STORE_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "requests", "urllib3")
+
+
+class StorageError(OSError, ValueError):
+    """An address that cannot be used: unknown scheme, no such bucket, no credentials, no answer."""
+
+
+def is_remote(path: str | os.PathLike) -> bool:
+    """True for an address such as s3://bucket/models, whether its scheme is known or not."""
+    return "://" in str(path)
+
+
+def location(path: "str | os.PathLike | UPath") -> Location:
+    """Returns what reads and writes a path or an address, with the methods of pathlib.Path.
+
+    Listings are never remembered: what another process wrote is seen.
+
+    Raises:
+      StorageError: for an address whose scheme is none of SCHEMES, or that names no bucket.
+    """
+    text = str(path)
+    if not is_remote(text):
+        return Path(path)
+    scheme, _, rest = text.partition("://")
+    if scheme not in SCHEMES:
+        known = " or ".join(f"{known}://" for known in SCHEMES)
+        raise StorageError(f"{text}: unknown kind of address {scheme}://. Use {known}, or a local path.")
+    if not rest.strip("/"):
+        raise StorageError(f"{text}: no bucket in the address. Write {scheme}://BUCKET/FOLDER.")
+    from upath import UPath
+
+    return UPath(text, **_options(scheme))
+
+
+def _options(scheme: str) -> dict:
+    options = {"use_listings_cache": False}
+    if scheme == "s3":
+        options["config_kwargs"] = _S3_NETWORK
+    elif "STORAGE_EMULATOR_HOST" in os.environ:
+        options["token"] = "anon"
+    else:
+        # gcsfs on its own ends up anonymous when it finds no credentials, and then says "not found".
+        options["token"] = "google_default"
+    return options
+
+
+@contextlib.contextmanager
+def explained(path: "str | os.PathLike | UPath") -> Iterator[None]:
+    """Turns what the libraries of an object store raise into one StorageError that says what to do.
+
+    A FileNotFoundError for a missing object passes, as it does for a local file.
+
+    Args:
+      path: what is being read or written; nothing is translated for a local path.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_remote(path) or isinstance(error, StorageError):
+            raise
+        message = _explanation(str(path), error)
+        if message is None:
+            raise
+        raise StorageError(message) from error
+
+
+def _explanation(address: str, error: Exception) -> str | None:
+    scheme, _, rest = address.partition("://")
+    bucket = rest.split("/")[0]
+    said = " ".join(str(error).split())
+    name = type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        if "bucket does not exist" in said or type(error.__cause__).__name__ == "NoSuchBucket":
+            return f"{address}: there is no bucket {bucket!r}. Create it, or correct the address."
+        return None
+    if isinstance(error, PermissionError) or said.startswith("Forbidden"):
+        return f"{address}: access denied ({said}). {CREDENTIALS[scheme]}."
+    if "Credentials" in name or name in ("RefreshError", "ProfileNotFound"):
+        return f"{address}: no usable credentials ({said}). {CREDENTIALS[scheme]}."
+    if "Connect" in name or "Timeout" in name or said.startswith("Invalid endpoint"):
+        return f"{address}: the store does not answer ({said}). {ENDPOINTS[scheme]}."
+    if type(error).__module__.partition(".")[0] in _STORE_LIBRARIES:
+        return f"{address}: {name}: {said}. {CREDENTIALS[scheme]}."
+    return None
+
+
+def check_access(address: str) -> None:
+    """Asks the store for at most one name below the address's bucket.
+
+    Raises:
+      StorageError: when scheme, bucket, credentials or endpoint are wrong.
+    """
+    path = location(address)
+    if not is_remote(address):
+        return
+    with explained(address):
+        # fsspec answers "no such folder" for a missing bucket; a bucket that may not be listed is
+        # found by whoever reads or writes below it.
+        try:
+            path.fs.info(path.path.partition("/")[0])
+        except FileNotFoundError:
+            bucket = path.path.partition("/")[0]
+            raise StorageError(
+                f"{address}: there is no bucket {bucket!r}. Create it, or correct the address."
+            ) from None
+
+
+def files_below(folder: "str | os.PathLike | UPath") -> dict[str, Location]:
+    """Returns the files below a folder by their relative names ("variables/variables.index"), sorted.
+
+    An address costs one listing. A folder that does not exist has no files.
+    """
+    root = location(folder)
+    if not is_remote(root):
+        files = sorted(file for file in root.rglob("*") if file.is_file())
+        return {file.relative_to(root).as_posix(): file for file in files}
+    prefix = root.path.rstrip("/") + "/"
+    with explained(root):
+        found = sorted(root.fs.find(prefix))
+    # Object stores' consoles make "folders": empty objects whose names end with a slash.
+    names = [name[len(prefix) :] for name in found if name.startswith(prefix) and not name.endswith("/")]
+    return {name: root / name for name in names if name}
+
+
+def local_copy(address: str | os.PathLike, folder: str | os.PathLike | None = None) -> str:
+    """Returns a local path with the content of an address; a local path is returned as it is.
+
+    Args:
+      address: of a file, or of a folder.
+      folder: where the copy is made: a file gets its own name in it, a folder's content lies in it
+        directly. None is a temporary folder that goes when the process ends.
+
+    Raises:
+      FileNotFoundError: when there is nothing at the address.
+      StorageError: see `location` and `explained`.
+    """
+    source = location(address)
+    if not is_remote(source):
+        return str(source)
+    with explained(source):
+        is_file = source.is_file()
+    target = Path(folder) if folder is not None else temporary_folder()
+    files = {source.name: source} if is_file else files_below(source)
+    if not files:
+        raise FileNotFoundError(f"{source}: there is nothing at this address")
+    for name in files:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+    with explained(source):
+        source.fs.get([file.path for file in files.values()], [str(target / name) for name in files])
+    return str(target / source.name if is_file else target)
+
+
+def upload_tree(local: str | os.PathLike, address: "str | os.PathLike | UPath") -> None:
+    """Copies the files below a local folder to an address, or to another local folder.
+
+    Files that lie there already and have no counterpart stay.
+
+    Raises:
+      StorageError: see `location` and `explained`.
+    """
+    target = location(address)
+    if not is_remote(target):
+        shutil.copytree(local, target, dirs_exist_ok=True)
+        return
+    upload_files(files_below(local), target)
+
+
+def upload_files(files: dict[str, Path], address: "str | os.PathLike | UPath") -> None:
+    """Writes local files below an address, each under the relative name it stands for."""
+    target = location(address)
+    if files:
+        with explained(target):
+            target.fs.put([str(file) for file in files.values()], [(target / name).path for name in files])
+
+
+def temporary_folder() -> Path:
+    """Returns a new folder that is removed when the process ends."""
+    folder = tempfile.mkdtemp(prefix="headstart-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
