@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 
 from tfx.components import ExampleValidator, StatisticsGen, Trainer, Transform
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
@@ -34,6 +35,7 @@ class Surroundings:
     source_fingerprint: str  # of the images: see components.image_example_gen.listing
     serving_state: str  # of the push destination: see components.serving_versions
     run_id: str  # unique to the run: the push is never taken from the cache
+    file_hash: Callable[[str], str] = file_hash  # of a file that the config names
 
 
 def create_components(config: Config, surroundings: Surroundings) -> list:
@@ -60,7 +62,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
     schema_gen = SchemaGen(
         statistics=statistics,
         schema_file=schema_file,
-        schema_file_hash=file_hash(schema_file) if schema_file else None,
+        schema_file_hash=surroundings.file_hash(schema_file) if schema_file else None,
         source_hash=source_hash("components/schema_gen", "modules/features.py"),
     )
     schema = schema_gen.outputs["schema"]
@@ -96,7 +98,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         transform_graph=transform.outputs["transform_graph"],
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config=trainer_config(config),
+        custom_config=trainer_config(config, surroundings),
     )
     model = trainer.outputs["model"]
     baseline = Baseline(
@@ -210,14 +212,17 @@ def transform_config(config: Config) -> dict:
     return {"model": model, "source_hash": source_hash("modules")}
 
 
-def trainer_config(config: Config) -> dict:
+def trainer_config(config: Config, surroundings: Surroundings) -> dict:
     """Returns what `modules.trainer.run_fn` is told, plain enough for JSON."""
     files = [config.model.backbone_file, config.model.weights]
     return {
         "model": as_dict(config.model),
         "training": as_dict(config.training),
-        "training_dir": f"{config.output}/training",
+        # Checkpoints are renamed into place, which object stores cannot do: the step works on its own disk.
+        "training_dir": None if is_remote(config.output) else f"{config.output}/training",
         "tensorboard_dir": f"{config.output}/tensorboard",
-        "file_hashes": {file: file_hash(file) for file in files if file and file not in ("imagenet", "none")},
+        "file_hashes": {
+            file: surroundings.file_hash(file) for file in files if file and file not in ("imagenet", "none")
+        },
         "source_hash": source_hash("modules"),
     }

@@ -1,5 +1,6 @@
 """How the steps are wired: what is measured, what is written, and what the cache looks at."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tfx.components import StatisticsGen, Transform
 from modules import features
 from modules.recipe import Head, Model, Resize, Training
 from pipeline import dag
+from pipeline.beam_config import Beam
 from pipeline.config import Config, Data, Splits, TFRecordKeys, Validation
 from pipeline.config_file import complete
 from pipeline.recipes import load_stages
@@ -176,3 +178,26 @@ def test_a_run_is_named_to_the_steps_that_no_cache_may_answer(steps):
     named = {name for name, step in steps.items() if step.exec_properties.get("run_id") == "1"}
 
     assert named == {"Pusher", "Report"}
+
+
+def test_beam_steps_and_only_they_get_the_arguments_of_the_beam_section(tmp_path):
+    beam = Beam(mode="threads", workers=3, args=("--sdk_worker_parallelism=2",))
+    arguments = {
+        name: step.executor_spec.beam_pipeline_args
+        for name, step in steps_of(make_config(tmp_path, beam=beam)).items()
+        if hasattr(step.executor_spec, "beam_pipeline_args")
+    }
+
+    assert arguments.keys() == {"ImageExampleGen", "StatisticsGen", "Transform", "Evaluator"}
+    for given in arguments.values():
+        assert {"--direct_num_workers=3", "--sdk_worker_parallelism=2"} <= set(given)
+
+
+def test_checkpoints_stay_on_the_disk_of_the_step_when_the_output_is_an_address(tmp_path):
+    def folders(output):
+        config = dataclasses.replace(make_config(tmp_path), output=output)
+        made = json.loads(steps_of(config)["Trainer"].exec_properties["custom_config"])
+        return made["training_dir"], made["tensorboard_dir"]
+
+    assert folders("/runs/photos") == ("/runs/photos/training", "/runs/photos/tensorboard")
+    assert folders("s3://bucket/photos") == (None, "s3://bucket/photos/tensorboard")
