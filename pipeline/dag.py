@@ -20,6 +20,7 @@ from components.schema_gen.component import SchemaGen
 from components.schema_gen.statistics import statistics_options
 from components.verdict.component import Verdict
 from modules.recipe import Head
+from modules.storage import is_remote
 from pipeline.beam_options import beam_arguments
 from pipeline.config import Config
 from pipeline.settings_json import as_dict, as_json
