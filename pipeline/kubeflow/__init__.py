@@ -1,1 +1,1 @@
-"""Everything Kubeflow Pipelines: compiling the DAG, running its steps in containers, submitting, scheduling."""
+"""Kubeflow Pipelines: the DAG compiled, its steps run in containers, submitted, scheduled."""

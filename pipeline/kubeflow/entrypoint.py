@@ -13,11 +13,15 @@ See backend/src/v2 in https://github.com/kubeflow/pipelines: driver/driver.go an
 """
 
 import argparse
+import contextlib
+import copy
 import json
 import logging
+import os
 import shutil
 import sys
-import uuid
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 LOCAL_FOLDERS = {"s3://": "/s3/", "gs://": "/gcs/", "minio://": "/minio/"}
@@ -26,7 +30,7 @@ FAILED, STOPPED = 1, 4
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the step and returns its exit code: 0, 1 for a fault, 4 when the step stopped the run on purpose."""
+    """Runs the step; returns the exit code: 0, 1 for a fault, 4 when the step stopped the run on purpose."""
     flags, beam_arguments = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     step = flags.executor_class_path.removesuffix(".executor.Executor").rpartition(".")[2]
@@ -36,77 +40,70 @@ def main(arguments: list[str]) -> int:
 
     from components.errors import RunStopped
 
-    workspace = Workspace(executor_input, flags.headstart_shared_folder)
-    workspace.prepare()
-    flags.json_serialized_invocation_args = json.dumps(workspace.executor_input)
     try:
-        kubeflow_v2_run_executor.main((flags, beam_arguments))
+        with workspace(executor_input, flags.headstart_shared_folder) as local_input:
+            flags.json_serialized_invocation_args = json.dumps(local_input)
+            kubeflow_v2_run_executor.main((flags, beam_arguments))
     except RunStopped as stopped:
         print(f"\n{step} stopped the run: {stopped}", file=sys.stderr, flush=True)
         return STOPPED
     except Exception as error:
-        logging.exception("The step failed")
+        logging.exception("%s failed", step)
         print(f"\n{step} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return FAILED
-    workspace.hand_over()
     return 0
 
 
-class Workspace:
-    """Where a step finds its inputs and leaves its outputs, while the launcher knows them by their addresses.
+@contextlib.contextmanager
+def workspace(executor_input: dict, shared_folder: str | None = None) -> Iterator[dict]:
+    """Yields an ExecutorInput of local paths; at the end the launcher finds outputs and addresses it knows.
 
-    Attributes:
-      executor_input: the driver's ExecutorInput as the executor shall see it, every URI a local path.
+    Args:
+      executor_input: the JSON document that the launcher puts in place of {{$}}, artifacts by their addresses.
+      shared_folder: a folder that the workers of a Beam engine see too. With it the step works on copies
+        below it, because what the launcher downloaded lies in this container alone.
+
+    Raises:
+      ValueError: for an address that the launcher does not download.
     """
+    local_input = copy.deepcopy(executor_input)
+    local_input.get("outputs", {}).get("artifacts", {}).pop(EXECUTOR_LOGS, None)
+    inputs, outputs = _artifacts(local_input, "inputs"), _artifacts(local_input, "outputs")
+    addresses = {name: artifact["uri"] for name, artifact in outputs}
+    if shared_folder is None:
+        root, shared = Path("/"), contextlib.nullcontext()
+    else:
+        shared = tempfile.TemporaryDirectory(prefix="step-", dir=shared_folder)
+        root = Path(shared.name)
+    with shared:
+        for _, artifact in inputs:
+            downloaded = launcher_path(artifact["uri"])
+            artifact["uri"] = str(root / downloaded.relative_to("/"))
+            if shared_folder is not None:
+                shutil.copytree(downloaded, artifact["uri"], dirs_exist_ok=True)
+        for _, artifact in outputs:
+            artifact["uri"] = str(root / launcher_path(artifact["uri"]).relative_to("/"))
+            os.makedirs(artifact["uri"], exist_ok=True)
+        yield local_input
+        if shared_folder is not None:
+            for name, artifact in outputs:
+                shutil.copytree(artifact["uri"], launcher_path(addresses[name]), dirs_exist_ok=True)
+        _name_by_address(Path(local_input["outputs"]["outputFile"]), addresses)
 
-    def __init__(self, executor_input: dict, shared_folder: str | None = None):
-        """Maps the URIs of an ExecutorInput to paths; touches no file.
 
-        Args:
-          executor_input: the JSON document that the launcher puts in place of {{$}}.
-          shared_folder: a folder that workers of a Beam engine see too. With it the step works on copies below
-            it, because what the launcher downloaded lies in this container alone.
-        """
-        self._shared = Path(shared_folder) / f"step-{uuid.uuid4().hex}" if shared_folder else None
-        self.executor_input = json.loads(json.dumps(executor_input))
-        self.executor_input.get("outputs", {}).get("artifacts", {}).pop(EXECUTOR_LOGS, None)
-        self._addresses = {
-            name: artifact["uri"] for name, artifact in self._artifacts("outputs") if "uri" in artifact
-        }
-        self._inputs = [artifact["uri"] for _, artifact in self._artifacts("inputs")]
-        for side in ("inputs", "outputs"):
-            for _, artifact in self._artifacts(side):
-                artifact["uri"] = str(self._work_path(artifact["uri"]))
+def _name_by_address(output_file: Path, addresses: dict[str, str]) -> None:
+    """Puts the addresses of the outputs back into the ExecutorOutput that TFX wrote."""
+    executor_output = json.loads(output_file.read_text(encoding="utf-8"))
+    for name, produced in executor_output.get("artifacts", {}).items():
+        for artifact in produced["artifacts"]:
+            artifact["uri"] = addresses[name]
+    output_file.write_text(json.dumps(executor_output), encoding="utf-8")
 
-    def prepare(self) -> None:
-        """Makes the folders of the outputs and, with a shared folder, the copies of the inputs."""
-        if self._shared:
-            for uri in self._inputs:
-                shutil.copytree(launcher_path(uri), self._work_path(uri))
-        for uri in self._addresses.values():
-            self._work_path(uri).mkdir(parents=True, exist_ok=True)
 
-    def hand_over(self) -> None:
-        """Puts outputs where the launcher uploads them from, and their addresses into the ExecutorOutput."""
-        output_file = Path(self.executor_input["outputs"]["outputFile"])
-        executor_output = json.loads(output_file.read_text(encoding="utf-8"))
-        for name, produced in executor_output.get("artifacts", {}).items():
-            (artifact,) = produced["artifacts"]
-            artifact["uri"] = self._addresses[name]
-        output_file.write_text(json.dumps(executor_output), encoding="utf-8")
-        if self._shared:
-            for uri in self._addresses.values():
-                shutil.copytree(self._work_path(uri), launcher_path(uri), dirs_exist_ok=True)
-            shutil.rmtree(self._shared)
-
-    def _work_path(self, uri: str) -> Path:
-        path = launcher_path(uri)
-        return self._shared / path.relative_to(path.anchor) if self._shared else path
-
-    def _artifacts(self, side: str) -> list[tuple[str, dict]]:
-        """Returns name and RuntimeArtifact of every artifact on one side of the ExecutorInput."""
-        by_name = self.executor_input.get(side, {}).get("artifacts", {})
-        return [(name, artifact) for name, listed in by_name.items() for artifact in listed["artifacts"]]
+def _artifacts(executor_input: dict, side: str) -> list[tuple[str, dict]]:
+    """Returns name and RuntimeArtifact of every artifact on one side, "inputs" or "outputs"."""
+    by_name = executor_input.get(side, {}).get("artifacts", {})
+    return [(name, artifact) for name, listed in by_name.items() for artifact in listed["artifacts"]]
 
 
 def launcher_path(uri: str) -> Path:
@@ -119,8 +116,8 @@ def launcher_path(uri: str) -> Path:
         if uri.startswith(scheme):
             return Path(folder + uri.removeprefix(scheme))
     raise ValueError(
-        f"the artifact {uri} lies where Kubeflow's launcher does not download from. Set cluster.pipeline_root to an "
-        f"address that begins with one of {', '.join(LOCAL_FOLDERS)} and compile again."
+        f"the artifact {uri} lies where Kubeflow's launcher does not download from. Set cluster.pipeline_root to "
+        f"an address that begins with one of {', '.join(LOCAL_FOLDERS)} and compile again."
     )
 
 
