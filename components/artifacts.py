@@ -1,6 +1,7 @@
 """Artifact types that TFX has no standard type for; each says which files lie under its URI.
 
-The name of a type is the path of its class: TFX imports it by that name when a step runs in a container.
+In a container, TFX finds the class of an artifact by importing the name of its type. Kubeflow Pipelines allows
+one dot in such a name, so the classes can be had from the package itself, see components/__init__.py.
 """
 
 from tfx.types import artifact
@@ -9,28 +10,28 @@ from tfx.types import artifact
 class IngestReport(artifact.Artifact):
     """What ingest found: ingest_report.json (see components/image_example_gen/report.py)."""
 
-    TYPE_NAME = "components.artifacts.IngestReport"
+    TYPE_NAME = "components.IngestReport"
 
 
 class DataVerdict(artifact.Artifact):
     """Whether the data may be trained on: verdict.json with `ok` and `findings`."""
 
-    TYPE_NAME = "components.artifacts.DataVerdict"
+    TYPE_NAME = "components.DataVerdict"
 
 
 class BaselineModel(artifact.Artifact):
     """The model that serves now: baseline.json, and Format-Serving/ when there is a comparable one."""
 
-    TYPE_NAME = "components.artifacts.BaselineModel"
+    TYPE_NAME = "components.BaselineModel"
 
 
 class Predictions(artifact.Artifact):
     """One row a test image with both models' probabilities: predictions.npz."""
 
-    TYPE_NAME = "components.artifacts.Predictions"
+    TYPE_NAME = "components.Predictions"
 
 
 class Report(artifact.Artifact):
     """The page that a person reads: report.html and summary.json."""
 
-    TYPE_NAME = "components.artifacts.Report"
+    TYPE_NAME = "components.Report"

@@ -59,7 +59,7 @@ def workspace(executor_input: dict, shared_folder: str | None = None) -> Iterato
     """Yields an ExecutorInput of local paths; at the end the launcher finds outputs and addresses it knows.
 
     Args:
-      executor_input: the JSON document that the launcher puts in place of {{$}}, artifacts by their addresses.
+      executor_input: the document that the launcher puts in place of {{$}}, artifacts by their addresses.
       shared_folder: a folder that the workers of a Beam engine see too. With it the step works on copies
         below it, because what the launcher downloaded lies in this container alone.
 
@@ -116,8 +116,8 @@ def launcher_path(uri: str) -> Path:
         if uri.startswith(scheme):
             return Path(folder + uri.removeprefix(scheme))
     raise ValueError(
-        f"the artifact {uri} lies where Kubeflow's launcher does not download from. Set cluster.pipeline_root to "
-        f"an address that begins with one of {', '.join(LOCAL_FOLDERS)} and compile again."
+        f"the artifact {uri} lies where Kubeflow's launcher does not download from. Set "
+        f"cluster.pipeline_root to an address that begins with one of {', '.join(LOCAL_FOLDERS)} and compile again."
     )
 
 
