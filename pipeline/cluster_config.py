@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Optional
 
 from pydantic import Field, model_validator
 
-from modules.recipe import NonNegativeFloat, PositiveFloat, PositiveInt
+from modules.recipe import PositiveInt
 from modules.settings import settings
 from pipeline.beam_config import BeamArgument
 from pipeline.cluster_values import (
@@ -117,12 +117,10 @@ class Volume:
 class Retries:
     max: Annotated[int, Field(ge=0)] = 2
     """How often a failed step is tried again; 0 switches it off."""
-    backoff_seconds: NonNegativeFloat = 30.0
+    backoff_seconds: Annotated[int, Field(ge=0)] = 30
     """Seconds before the first retry."""
-    backoff_factor: Annotated[float, Field(ge=1.0)] = 2.0
-    """Each further wait is longer by this factor."""
-    max_backoff_seconds: PositiveFloat = 600.0
-    """Longest wait."""
+    backoff_factor: PositiveInt = 2
+    """Each further wait is longer by this factor, a whole number: Argo Workflows takes no other."""
 
 
 @settings

@@ -1,0 +1,128 @@
+"""Paths of a config as the steps' containers see them.
+
+The image holds the repository at /headstart. What a config names inside the repository lies there in a container
+too; anything else must be an address or lie on a volume.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from modules.file_hash import file_hash
+from pipeline.config import Config
+from pipeline.problems import Problem
+from pipeline.source_hash import ROOT
+
+IMAGE_ROOT = "/headstart"
+STEPS_OF_PATH = {
+    "output": ("DataCheck", "Trainer", "Report", "Verdict"),
+    "data.source": ("ImageExampleGen",),
+    "validation.schema": ("SchemaGen",),
+    "model.weights": ("Trainer",),
+    "model.backbone_file": ("Trainer",),
+    "push.destination": ("DataCheck", "Baseline", "Pusher", "Report"),
+}
+"""Which steps read or write what a key of the config names."""
+WRITTEN = ("output", "push.destination")
+NO_PATHS = ("imagenet", "none")  # values of model.weights
+
+
+def is_address(path: str) -> bool:
+    """True for an address in a remote file system, such as s3://bucket/models."""
+    return "://" in path
+
+
+def in_container(path: str) -> str:
+    """Returns where the image holds what lies in the repository; other paths and addresses as they are."""
+    if not is_address(path) and Path(path).is_relative_to(ROOT):
+        return os.path.normpath(os.path.join(IMAGE_ROOT, Path(path).relative_to(ROOT)))
+    return path
+
+
+def on_this_machine(path: str) -> str:
+    """Returns where the repository holds what lies in the image; the inverse of `in_container`."""
+    if not is_address(path) and Path(path).is_relative_to(IMAGE_ROOT):
+        return os.path.normpath(ROOT / Path(path).relative_to(IMAGE_ROOT))
+    return path
+
+
+def config_in_container(config: Config) -> Config:
+    """Returns the config with every path as the containers see it."""
+    for key, path in named_paths(config).items():
+        section, _, field = key.rpartition(".")
+        if section:
+            changed = dataclasses.replace(getattr(config, section), **{field: in_container(path)})
+            config = dataclasses.replace(config, **{section: changed})
+        else:
+            config = dataclasses.replace(config, **{field: in_container(path)})
+    return config
+
+
+def named_paths(config: Config) -> dict[str, str]:
+    """Returns every path and address that a complete config names, by dotted key."""
+    found = {}
+    for key in STEPS_OF_PATH:
+        value = config
+        for part in key.split("."):
+            value = getattr(value, part)
+        if value and value not in NO_PATHS:
+            found[key] = value
+    return found
+
+
+def hash_for_container(path: str) -> str:
+    """Returns the hash of a file of the image, or "" for one that this machine cannot know.
+
+    Whatever lies on a volume or in a store may change without a new compilation, so a cached step must not
+    depend on the content it had when the pipeline was compiled.
+    """
+    local = on_this_machine(path)
+    return file_hash(local) if Path(local).is_relative_to(ROOT) else ""
+
+
+def path_problems(
+    config: Config, claims_of_step: dict[str, tuple[str, ...]], all_mounts: dict
+) -> list[Problem]:
+    """Returns what no container would find, or would lose when it ends.
+
+    Args:
+      config: complete, with the paths of this machine.
+      claims_of_step: mount paths of the PersistentVolumeClaims of each step.
+      all_mounts: mount paths of all volumes of each step.
+    """
+    problems = []
+    for key, path in named_paths(config).items():
+        if is_address(path):
+            continue
+        if Path(path).is_relative_to(ROOT):
+            problems += _image_problems(key, path)
+            continue
+        mounts = claims_of_step if key in WRITTEN else all_mounts
+        without = [step for step in STEPS_OF_PATH[key] if not _is_below(path, mounts[step])]
+        if without:
+            kind = "a volume claim" if key in WRITTEN else "a volume"
+            problems.append(
+                Problem(
+                    key,
+                    f"{path} does not exist in the container of {', '.join(without)}. Use an address such as "
+                    f"s3://bucket/folder, or a path on {kind} of cluster.defaults.volumes"
+                    + ("" if key in WRITTEN else f", or something in the image (below {ROOT})"),
+                )
+            )
+    return problems
+
+
+def _image_problems(key: str, path: str) -> list[Problem]:
+    if key in WRITTEN:
+        message = (
+            f"{path} lies in the image, which ends with the step. Use an address such as s3://bucket/folder, or a "
+            "path on a volume claim of cluster.defaults.volumes"
+        )
+        return [Problem(key, message)]
+    if not os.path.exists(path):
+        return [Problem(key, f"nothing at {path}, so the image has nothing there either")]
+    return []
+
+
+def _is_below(path: str, folders: tuple[str, ...]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
