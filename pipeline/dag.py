@@ -19,12 +19,13 @@ from components.report.component import Report
 from components.schema_gen.component import SchemaGen
 from components.schema_gen.statistics import statistics_options
 from components.verdict.component import Verdict
+from modules.file_hash import file_hash
 from modules.recipe import Head
 from modules.storage import is_remote
 from pipeline.beam_options import beam_arguments
 from pipeline.config import Config
 from pipeline.settings_json import as_dict, as_json
-from pipeline.source_hash import code_hash, file_hash, source_hash
+from pipeline.source_hash import code_hash, source_hash
 
 REFUSAL_FILE = "data_verdict.json"  # in the output folder, after a run that DataCheck stopped
 

@@ -36,12 +36,3 @@ def source_hash(*folders: str) -> str:
 def code_hash() -> str:
     """Returns the hash of all code that decides what a run makes."""
     return source_hash("modules", "components", "pipeline")
-
-
-def file_hash(path: str) -> str:
-    """Returns 16 hexadecimal digits of the SHA-256 of one file's content."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()[:16]

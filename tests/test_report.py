@@ -18,6 +18,7 @@ from components import artifacts
 from components.evaluator import analysis, predictions
 from components.report import content, executor, mistakes, render
 from components.report.component import Report
+from components.report.made_from import config_hash
 
 CLASSES = ["Bücher", "дом", "<script>alert(1)</script>"]
 EVIL = '"><img src=x onerror=alert(1)>'
@@ -77,7 +78,7 @@ HISTORY = {
     "machine": {"cpu_cores": 2, "accelerators": []},
 }  # fmt: skip
 INGEST = {
-    "source": "/pictures", "format": "class_folders",
+    "source": "/pictures", "format": "class_folders", "source_fingerprint": "f1",
     "counts": {"listed": 271, "ingested": 270, "set_aside": 1, "converted": 0, "oriented": 0},
     "splits": {name: dict.fromkeys(CLASSES, 30) for name in ("train", "eval", "test")},
     "formats": {"PNG": 270}, "converted": {}, "conflicts": [], "leaks": [], "duplicates": [],
@@ -90,6 +91,10 @@ INFRA = {
 }  # fmt: skip
 CONFIG = {
     "name": EVIL,
+    "data": {"source": "/pictures"},
+    "model": {"weights": "none", "backbone_file": None},
+    "validation": {"schema": None},
+    "evaluation": {"thresholds": {}},
     "infra_check": {"max_latency_ms": 1000.0, "max_memory_mb": 4000.0, "tolerance": 1e-3},
 }
 
@@ -115,16 +120,24 @@ def made_findings(made=None, blessed=True, **changes):
             "metrics": analysed["metrics"],
             "baseline": {"version": 4 if has_baseline else None, "reason": "nothing serves yet"},
             "difference": analysed["difference"] or {},
+            "thresholds": {"accuracy": {"at_least": 0.9}},
         },
         "baseline_choice": "it is the newest comparable one",
         "infra": INFRA,
-        "push": {"outcome": "pushed", "version": 5, "path": "/serving/5", "reason": "blessed"}
+        "push": {
+            "outcome": "pushed",
+            "version": 5,
+            "path": "/serving/5",
+            "reason": "blessed",
+            "serving_state": "5 abc",
+        }
         if blessed
         else {
             "outcome": "not_blessed",
             "version": 4,
             "path": "/serving/4",
             "reason": "not blessed by Evaluator",
+            "serving_state": "4 abc",
         },
         "mistakes": [],
         "versions": {"tfx": "1.16.0"},
@@ -199,6 +212,7 @@ def test_summary_has_what_programs_read():
         "pushed_path": "/serving/5",
         "serving_path": "/serving/5",
         "report": "report.html",
+        "written": "2030-01-02 03:04 UTC",
     }
     refused = content.summary(made_findings(blessed=False))
     assert (refused["pushed_version"], refused["pushed_path"]) == (None, None)
@@ -357,7 +371,7 @@ def test_the_component_takes_what_every_step_hands_over(tmp_path):
     inputs = {
         name: channel_utils.as_channel(made) for name, made in write_run(tmp_path, made_predictions()).items()
     }
-    step = Report(**inputs, config="{}", source_hash="abc")
+    step = Report(**inputs, config="{}", code_hash="c", output="/runs/a", run_id="1", source_hash="abc")
     assert step.outputs["report"].type is artifacts.Report
     assert step.inputs.keys() == inputs.keys()
 
@@ -418,18 +432,63 @@ def write_run(folder, made):
     return input_dict
 
 
-def test_the_executor_writes_page_and_summary(tmp_path):
-    made = made_predictions()
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """The folder and the predictions of a run of the executor."""
+    folder, made = tmp_path_factory.mktemp("executed"), made_predictions()
     report = artifacts.Report()
-    report.uri = str(tmp_path / "report")
+    report.uri = str(folder / "report")
     executor.Executor().Do(
-        write_run(tmp_path, made), {"report": [report]}, {"config": json.dumps(CONFIG), "source_hash": "abc"}
+        write_run(folder, made),
+        {"report": [report]},
+        {
+            "config": json.dumps(CONFIG),
+            "code_hash": "c0de",
+            "output": str(folder / "output"),
+            "run_id": "20300102-030400",
+            "source_hash": "abc",
+        },
     )
-    page = (tmp_path / "report/report.html").read_text(encoding="utf-8")
-    summary = json.loads((tmp_path / "report/summary.json").read_text(encoding="utf-8"))
+    return folder, made
+
+
+def test_the_executor_writes_page_and_summary(executed):
+    folder, made = executed
+    page = (folder / "report/report.html").read_text(encoding="utf-8")
+    summary = json.loads((folder / "report/summary.json").read_text(encoding="utf-8"))
     wrong = int((made.candidate.argmax(axis=1) != made.label_index).sum())
     assert page.count("data:image/webp;base64,") == min(wrong, mistakes.MOST_SHOWN)
     assert summary["accuracy"]["value"] == pytest.approx(1 - wrong / 90)
     assert summary["accuracy"]["n"] == 90
     assert "<td>77<" in page
     assert "tensorflow-model-analysis" in page
+
+
+def test_the_executor_publishes_the_report_and_keeps_it_under_the_name_of_the_run(executed):
+    folder, _ = executed
+    published = sorted(
+        path.relative_to(folder / "output").as_posix() for path in folder.glob("output/**/*.*")
+    )
+    assert published == [
+        "report.html",
+        "reports/20300102-030400/report.html",
+        "reports/20300102-030400/summary.json",
+        "summary.json",
+    ]
+    for name in ("report.html", "summary.json"):
+        original = (folder / "report" / name).read_bytes()
+        assert (folder / "output" / name).read_bytes() == original
+        assert (folder / "output/reports/20300102-030400" / name).read_bytes() == original
+
+
+def test_the_summary_says_what_the_model_was_made_from(executed):
+    summary = json.loads((executed[0] / "output/summary.json").read_text(encoding="utf-8"))
+    made = summary["made_from"]
+    judged_by = CONFIG | {"evaluation": {"thresholds": {"accuracy": {"at_least": 0.9}}}}
+    assert made["config"] == config_hash(judged_by) != config_hash(CONFIG)
+    assert (made["images"], made["code"], made["serving"]) == ("f1", "c0de", "5 abc")
+    assert summary["run_id"] == "20300102-030400"
+
+
+def test_the_page_shows_the_thresholds_that_the_model_was_judged_by(executed):
+    assert "at_least: 0.9" in text_of((executed[0] / "report/report.html").read_text(encoding="utf-8"))

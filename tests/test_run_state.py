@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from modules.file_hash import file_hash
 from pipeline import run_state
-from pipeline.source_hash import file_hash, source_hash
+from pipeline.source_hash import source_hash
 
 
 def test_state_that_was_written_is_read_back(tmp_path):

@@ -58,7 +58,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         validation = None
         if verdict.applies(thresholds, has_baseline=baseline["version"] is not None):
             validation = tfma.load_validation_result(evaluation_folder)
-        decision = verdict.verdict(numbers, validation, thresholds, baseline)
+        decision = verdict.verdict(numbers, validation, thresholds, baseline) | {"thresholds": thresholds}
         write_blessing(blessing, decision)
         for reason in decision["reasons"]:
             logging.info("Evaluator: %s", reason)

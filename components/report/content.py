@@ -49,6 +49,7 @@ def summary(found: Findings) -> dict:
         "pushed_path": found.push["path"] if found.push["outcome"] != "not_blessed" else None,
         "serving_path": found.push["path"],
         "report": "report.html",
+        "written": found.written,
     }
 
 

@@ -1,0 +1,38 @@
+"""Puts a run's report where people look for it, and keeps it beside those of the runs before.
+
+OUTPUT/reports/RUN_ID/report.html, summary.json   of every finished run
+OUTPUT/report.html, summary.json                  of the newest one
+"""
+
+from modules.storage import Location, explained, is_remote, location
+
+HISTORY = "reports"
+PAGE, SUMMARY = "report.html", "summary.json"
+
+
+def publish(page: str, summary: str, output: str, run_id: str) -> None:
+    """Writes the page and the summary into the output folder, the newest summary last.
+
+    Each file is replaced as a whole. Whoever finds a summary finds the page that belongs to it.
+
+    Args:
+      page: HTML.
+      summary: JSON.
+      output: folder or address.
+      run_id: names the run's folder among those that are kept.
+    """
+    root = location(output)
+    for folder in (root / HISTORY / run_id, root):
+        _write_whole(folder / PAGE, page)
+        _write_whole(folder / SUMMARY, summary)
+
+
+def _write_whole(path: Location, text: str) -> None:
+    if is_remote(path):  # an object store shows an object when all of it is there
+        with explained(path):
+            path.write_bytes(text.encode())
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{path.name}")
+    incoming.write_text(text, encoding="utf-8")
+    incoming.replace(path)
