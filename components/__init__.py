@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str):
-    """Returns a class of components/artifacts.py: the name of an artifact's type is its path, components.NAME.
+    """Returns a class of components/artifacts.py: a type of artifacts is called by its path, components.NAME.
 
     They are imported when asked for, because the command line uses this package and must not import TFX.
     """

@@ -1,7 +1,7 @@
 """Artifact types that TFX has no standard type for; each says which files lie under its URI.
 
-In a container, TFX finds the class of an artifact by importing the name of its type. Kubeflow Pipelines allows
-one dot in such a name, so the classes can be had from the package itself, see components/__init__.py.
+In a container, TFX finds the class of an artifact by importing the name of its type. Kubeflow Pipelines
+allows one dot in such a name, so the classes can be had from the package itself: see components/__init__.py.
 """
 
 from tfx.types import artifact

@@ -116,8 +116,8 @@ def launcher_path(uri: str) -> Path:
         if uri.startswith(scheme):
             return Path(folder + uri.removeprefix(scheme))
     raise ValueError(
-        f"the artifact {uri} lies where Kubeflow's launcher does not download from. Set "
-        f"cluster.pipeline_root to an address that begins with one of {', '.join(LOCAL_FOLDERS)} and compile again."
+        f"the artifact {uri} lies where Kubeflow's launcher does not download from. Compile again with a "
+        f"cluster.pipeline_root that begins with one of {', '.join(LOCAL_FOLDERS)}."
     )
 
 
