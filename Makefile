@@ -39,10 +39,11 @@ setup: ## Make .venv from the lock; done already, it does nothing
 LOCK = requirements/uv.sh pip compile --quiet --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
 
-lock: ## Resolve both stacks into their locks again; ARGS=--upgrade for newer versions
+lock: ## Resolve both stacks and the checks into their locks again; ARGS=--upgrade for newer versions
 	$(LOCK) --python-version 3.10 requirements/tfx-1.16.in --output-file requirements/tfx-1.16.txt $(ARGS)
 	$(LOCK) --python-version 3.13 --python-platform x86_64-manylinux_2_39 requirements/tfx-1.21.in \
 	  --override requirements/tfx-1.21.overrides.in --output-file requirements/tfx-1.21.txt $(ARGS)
+	$(LOCK) --universal --python-version 3.10 requirements/checks.in --output-file requirements/checks.txt $(ARGS)
 
 clean: ## Remove what the other targets made, except runs/
 	rm -rf .venv .tools .pytest_cache .ruff_cache build dist *.egg-info
