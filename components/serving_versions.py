@@ -6,12 +6,17 @@
     DESTINATION/2/...
 
 Only a folder whose name is a number is a version; whatever else lies beside them is ignored.
+The destination is a local folder or an address such as s3://models/shoes. An object store shows a
+folder as soon as its first file is there, so there only a folder with a manifest, which the Pusher
+writes last, is a version.
 The command line reads models through this module, so it imports no TensorFlow.
 """
 
 import hashlib
 import json
 from pathlib import Path
+
+from modules.storage import Location, explained, files_below, is_remote, local_copy, location
 
 PUSH_RECORDS = "assets.extra/headstart"  # what the Pusher adds to a model; not part of the model itself
 MANIFEST = f"{PUSH_RECORDS}/manifest.json"
@@ -22,17 +27,27 @@ MODEL_CARD = "assets.extra/headstart.json"  # written by the Trainer: labels, im
 _FINGERPRINT = "fingerprint.pb"
 
 
-def versions(destination: str | Path) -> dict[int, Path]:
-    """Returns the folder of each version by its number, oldest first; empty without a destination folder."""
-    destination = Path(destination)
-    if not destination.is_dir():
+def versions(destination: str | Path) -> dict[int, Location]:
+    """Returns the folder of each version by its number, oldest first; empty without a destination folder.
+
+    Raises:
+      StorageError: when the destination is an address that cannot be read.
+    """
+    destination = location(destination)
+    if is_remote(destination):
+        files = files_below(destination)
+        names = {name.partition("/")[0] for name in files}
+        names = {name for name in names if f"{name}/{MANIFEST}" in files}
+    elif destination.is_dir():
+        names = {folder.name for folder in destination.iterdir() if folder.is_dir()}
+    else:
         return {}
-    numbered = {
-        int(folder.name): folder
-        for folder in destination.iterdir()
-        if folder.name.isascii() and folder.name.isdigit() and folder.is_dir()
-    }
-    return dict(sorted(numbered.items()))
+    return dict(sorted((int(name), destination / name) for name in names if is_number(name)))
+
+
+def is_number(name: str) -> bool:
+    """True for a name that TensorFlow Serving takes for a version's."""
+    return name.isascii() and name.isdigit()
 
 
 def serving_version(destination: str | Path) -> int | None:
@@ -46,9 +61,46 @@ def state(destination: str | Path) -> str:
     if not found:
         return "none"
     newest = max(found)
-    if not (found[newest] / "saved_model.pb").is_file():
+    if not has_model(found[newest]):
         return f"{newest} without a model"
-    return f"{newest} {content_hash(found[newest])}"
+    return f"{newest} {version_hash(found[newest])}"
+
+
+def has_model(version_dir: Location) -> bool:
+    """True when a folder holds a SavedModel."""
+    with explained(version_dir):
+        return (version_dir / "saved_model.pb").is_file()
+
+
+def version_hash(version_dir: Location) -> str:
+    """Returns the content hash of a version: of a remote one what its manifest says, without reading it all.
+
+    Raises:
+      FileNotFoundError: when the folder holds no model.
+    """
+    if is_remote(version_dir):
+        with explained(version_dir):
+            recorded = json.loads((version_dir / MANIFEST).read_bytes()).get("content_hash")
+        if recorded:
+            return recorded
+    return content_hash(version_dir)
+
+
+def local_version(version_dir: Location) -> Path:
+    """Returns a version as a local folder: a remote one is downloaded to a temporary folder.
+
+    Raises:
+      ValueError: when what was downloaded is not the model that the manifest speaks of.
+    """
+    copy = Path(local_copy(version_dir))
+    if is_remote(version_dir) and (copy / MANIFEST).is_file():
+        recorded, found = version_hash(version_dir), content_hash(copy)
+        if recorded != found:
+            raise ValueError(
+                f"the model in {version_dir} is damaged: its files have the hash {found[:16]}..., but its "
+                f"manifest says {recorded[:16]}... Remove that folder; then the version before it serves."
+            )
+    return copy
 
 
 def content_hash(saved_model_dir: str | Path) -> str:
@@ -60,24 +112,26 @@ def content_hash(saved_model_dir: str | Path) -> str:
     Raises:
       FileNotFoundError: when the folder holds no saved_model.pb.
     """
-    root = Path(saved_model_dir)
-    if not (root / "saved_model.pb").is_file():
+    root = location(saved_model_dir)
+    if not has_model(root):
         raise FileNotFoundError(f"no SavedModel in {root}: there is no saved_model.pb")
     digest = hashlib.sha256()
-    for file in sorted(file for file in root.rglob("*") if file.is_file()):
-        name = file.relative_to(root).as_posix()
+    for name, file in files_below(root).items():
         if name == _FINGERPRINT or name.startswith(PUSH_RECORDS + "/"):
             continue
-        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as content:
-            while chunk := content.read(1 << 20):
-                digest.update(chunk)
+        with explained(file):
+            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+            with file.open("rb") as content:
+                while chunk := content.read(1 << 20):
+                    digest.update(chunk)
     return digest.hexdigest()
 
 
 def read_labels(saved_model_dir: str | Path) -> list[str] | None:
     """Returns the model's class names in the order of its outputs; None when it does not carry them."""
+    card = location(saved_model_dir) / MODEL_CARD
     try:
-        return json.loads((Path(saved_model_dir) / MODEL_CARD).read_text(encoding="utf-8"))["labels"]
+        with explained(card):
+            return json.loads(card.read_text(encoding="utf-8"))["labels"]
     except (FileNotFoundError, KeyError):
         return None

@@ -149,9 +149,10 @@ def check_access(address: str) -> None:
 
 
 def files_below(folder: "str | os.PathLike | UPath") -> dict[str, Location]:
-    """Returns the files below a folder by their relative names ("variables/variables.index"), sorted.
+    """Returns the files below a folder by their relative names, such as "variables/variables.index".
 
-    An address costs one listing. A folder that does not exist has no files.
+    They come in the order of pathlib, folder by folder. An address costs one listing. A folder that does
+    not exist has no files.
     """
     root = location(folder)
     if not is_remote(root):
@@ -159,7 +160,7 @@ def files_below(folder: "str | os.PathLike | UPath") -> dict[str, Location]:
         return {file.relative_to(root).as_posix(): file for file in files}
     prefix = root.path.rstrip("/") + "/"
     with explained(root):
-        found = sorted(root.fs.find(prefix))
+        found = sorted(root.fs.find(prefix), key=lambda name: name.split("/"))
     # Object stores' consoles make "folders": empty objects whose names end with a slash.
     names = [name[len(prefix) :] for name in found if name.startswith(prefix) and not name.endswith("/")]
     return {name: root / name for name in names if name}
@@ -206,6 +207,14 @@ def upload_tree(local: str | os.PathLike, address: "str | os.PathLike | UPath") 
         shutil.copytree(local, target, dirs_exist_ok=True)
         return
     upload_files(files_below(local), target)
+
+
+def copy_tree(source: "str | os.PathLike | UPath", target: "str | os.PathLike | UPath") -> None:
+    """Copies the files below a folder to another place, either of which may be an address."""
+    if is_remote(source) and not is_remote(target):
+        local_copy(source, target)
+    else:
+        upload_tree(local_copy(source), target)
 
 
 def upload_files(files: dict[str, Path], address: "str | os.PathLike | UPath") -> None:

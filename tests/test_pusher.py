@@ -229,12 +229,34 @@ def test_a_blessed_model_is_pushed_with_the_statistics_of_its_data(tmp_path, des
         "version": 1,
         "path": str(destination / "1"),
         "reason": "blessed",
+        "serving_state": serving_versions.state(destination),
     }
+    assert result["serving_state"].startswith("1 ")
     assert artifact.get_int_custom_property("pushed") == 1
     assert artifact.get_string_custom_property("pushed_version") == "1"
     assert artifact.get_string_custom_property("pushed_destination") == str(destination / "1")
     recorded = tfdv.load_stats_binary(str(destination / "1" / serving_versions.TRAINING_STATISTICS))
     assert recorded == STATISTICS
+
+
+def test_the_step_pushes_to_an_address_just_the_same(tmp_path, s3_bucket):
+    destination = f"{s3_bucket}/serving"
+
+    artifact, result = run_step(tmp_path, destination)
+    _, again = run_step(tmp_path, destination)
+    _, refused = run_step(tmp_path, destination, blessed=0)
+
+    state = serving_versions.state(destination)
+    assert state.startswith("1 ")
+    pushed = {"version": 1, "path": f"{destination}/1", "serving_state": state}
+    assert result == {"outcome": "pushed", "reason": "blessed", **pushed}
+    assert again == {
+        "outcome": "unchanged",
+        "reason": "version 1 is this very model, byte for byte",
+        **pushed,
+    }
+    assert refused == {"outcome": "not_blessed", "reason": "not blessed by Evaluator", **pushed}
+    assert artifact.get_string_custom_property("pushed_destination") == f"{destination}/1"
 
 
 def test_the_same_model_again_is_reported_as_unchanged(tmp_path, destination):
@@ -258,6 +280,7 @@ def test_a_model_that_is_not_blessed_is_not_pushed(tmp_path, destination, blesse
         "version": None,
         "path": None,
         "reason": f"not blessed by {refused_by}",
+        "serving_state": "none",
     }
     assert artifact.get_int_custom_property("pushed") == 0
     assert not destination.exists()

@@ -23,8 +23,8 @@ class Executor(base_executor.BaseExecutor):
     """Writes push.json and sets the properties that TFX's own Pusher sets.
 
     push.json holds `outcome` ("pushed", "unchanged" or "not_blessed"), `version` and `path` of the
-    version that serves now (null when none does), and `reason`. The model itself is not copied into the
-    artifact: it lies in the destination.
+    version that serves now (null when none does), `reason`, and `serving_state` after the push (see
+    serving_versions.state). The model itself is not copied into the artifact: it lies in the destination.
     """
 
     def Do(
@@ -53,6 +53,7 @@ class Executor(base_executor.BaseExecutor):
                 if pushed.new
                 else f"version {pushed.version} is this very model, byte for byte",
             }
+        result["serving_state"] = serving_versions.state(destination)
         logging.info("Push to %s: %s", destination, result)
         artifact = artifact_utils.get_single_instance(output_dict["pushed_model"])
         io_utils.write_string_file(os.path.join(artifact.uri, PUSH_FILE), json.dumps(result, indent=2))

@@ -1,16 +1,16 @@
 """A new numbered version in a push destination: complete, or not there at all. Imports no TensorFlow."""
 
 import contextlib
-import dataclasses
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 
 from components import serving_versions
+from components.pusher.records import Pushed, manifest
+from components.pusher.remote_push import push_to_store
+from modules.storage import is_remote, local_copy, location
 
 # TensorFlow Serving looks at names that are numbers; this one never is.
 INCOMING_PREFIX = ".incoming-"
@@ -20,39 +20,30 @@ LOCK_FILE = ".push.lock"
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
 
-@dataclasses.dataclass(frozen=True)
-class Pushed:
-    """Where a model serves, and whether it was put there by this push.
-
-    Attributes:
-      version: number of the version that serves now.
-      path: its folder.
-      new: False when the model was serving already.
-    """
-
-    version: int
-    path: Path
-    new: bool
-
-
 def push(saved_model_dir: str | Path, destination: str | Path, training_statistics: bytes) -> Pushed:
     """Makes a model the newest version in the destination, unless it is the newest already.
 
-    The copy is made under a hidden name, forced to disk and then renamed: whoever looks for versions
-    finds all of it or nothing, even if this process is killed or the machine loses power. What killed
-    copies left is removed by the next push. Only one push at a time works on a destination.
+    In a local folder the copy is made under a hidden name, forced to disk and then renamed: whoever
+    looks for versions finds all of it or nothing, even if this process is killed or the machine loses
+    power. What killed copies left is removed by the next push. Only one push at a time works on a
+    destination. An object store promises less: see `components.pusher.remote_push`.
 
     Args:
-      saved_model_dir: folder with the model's saved_model.pb.
-      destination: folder of numbered versions, made when absent. It must be on one file system.
+      saved_model_dir: folder with the model's saved_model.pb, or its address.
+      destination: folder of numbered versions, made when absent; it must be on one file system. Or an
+        address.
       training_statistics: of the data that the model was trained on, a serialized
         DatasetFeatureStatisticsList.
 
     Raises:
       FileNotFoundError: when saved_model_dir holds no SavedModel.
+      StorageError: when an address cannot be read or written.
     """
+    saved_model_dir = Path(local_copy(saved_model_dir))
     content_hash = serving_versions.content_hash(saved_model_dir)
-    destination = Path(destination)
+    destination = location(destination)
+    if is_remote(destination):
+        return push_to_store(saved_model_dir, content_hash, destination, training_statistics)
     _make_folder(destination)
     with _locked(destination):
         for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
@@ -62,16 +53,10 @@ def push(saved_model_dir: str | Path, destination: str | Path, training_statisti
             return Pushed(newest, serving_versions.versions(destination)[newest], new=False)
         version = newest + 1
         incoming = destination / f"{INCOMING_PREFIX}{version}"
-        _copy(Path(saved_model_dir), incoming)
-        manifest = {
-            "version": version,
-            "content_hash": content_hash,
-            "labels": serving_versions.read_labels(saved_model_dir),
-            "pushed_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
+        _copy(saved_model_dir, incoming)
         (incoming / serving_versions.PUSH_RECORDS).mkdir(parents=True, exist_ok=True)
         (incoming / serving_versions.MANIFEST).write_text(
-            json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8"
+            manifest(version, saved_model_dir, content_hash), encoding="utf-8"
         )
         (incoming / serving_versions.TRAINING_STATISTICS).write_bytes(training_statistics)
         _make_readable_and_durable(incoming)

@@ -1,0 +1,164 @@
+"""A new numbered version in an object store, which can neither rename nor lock. Imports no TensorFlow.
+
+What holds there:
+- A version counts for Headstart only once its manifest is there. It is written last, so a killed push
+  leaves files that nobody takes for a model. A model server that polls the store itself knows no
+  manifests: saved_model.pb is written after the other files of the model, so that until then loading
+  fails and is tried again. `headstart mirror` gives a server a local copy of complete versions only.
+- A number belongs to the push that created its claim, .push/NUMBER.json. Amazon's S3, Google's store
+  and MinIO create an object only where there is none, so two pushes never write to one folder. On a
+  store without that the claim is read again before the manifest is written: the push that lost it
+  takes another number. What that cannot rule out, a file written in between, is found by the hash in
+  the manifest when the version is read.
+- Pushes do not wait for each other: the version that was begun last serves.
+- Files of a push that never ended are removed by a later push, a day after they were begun.
+"""
+
+import json
+import logging
+import secrets
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from components import serving_versions
+from components.pusher.records import Pushed, manifest
+from modules.storage import Location, explained, files_below, upload_files
+
+CLAIMS = ".push"  # no number, so it is no version
+LEFTOVER_AGE = timedelta(days=1)
+
+# What stores answer when another process created the object first. Amazon's S3 says 409 while the
+# other one is still being written.
+_TAKEN_CODES = ("PreconditionFailed", "ConditionalRequestConflict", "409", "412")
+_NOT_CONDITIONAL_CODES = ("NotImplemented", "501")
+
+logger = logging.getLogger("headstart.push")
+
+
+def push_to_store(
+    saved_model_dir: Path, content_hash: str, destination: Location, training_statistics: bytes
+) -> Pushed:
+    """Makes a local model the newest version at an address, unless it is the newest already.
+
+    Args:
+      saved_model_dir: local folder with the model's saved_model.pb.
+      content_hash: of the model.
+      destination: address of numbered versions.
+      training_statistics: a serialized DatasetFeatureStatisticsList.
+
+    Raises:
+      StorageError: when the store cannot be reached or written to.
+    """
+    newest = serving_versions.serving_version(destination) or 0
+    if serving_versions.state(destination) == f"{newest} {content_hash}":
+        return Pushed(newest, serving_versions.versions(destination)[newest], new=False)
+    remove_leftovers(destination)
+    token = secrets.token_hex(16)
+    while True:
+        version = claim(destination, token)
+        folder = destination / str(version)
+        files = _model_files(saved_model_dir)
+        upload_files({name: file for name, file in files.items() if name != "saved_model.pb"}, folder)
+        with explained(folder):
+            (folder / serving_versions.TRAINING_STATISTICS).write_bytes(training_statistics)
+        upload_files({"saved_model.pb": files["saved_model.pb"]}, folder)
+        if holder(destination, version) != token:
+            logger.warning("Another push took version %d of %s; taking the next", version, destination)
+            continue
+        with explained(folder):
+            (folder / serving_versions.MANIFEST).write_bytes(
+                manifest(version, saved_model_dir, content_hash).encode()
+            )
+            _claim_file(destination, version).unlink()
+        return Pushed(version, folder, new=True)
+
+
+def claim(destination: Location, token: str) -> int:
+    """Returns a number above all others that no other push will write to."""
+    while True:
+        version = max(numbers(destination), default=0) + 1
+        content = json.dumps({"token": token, "claimed_at": datetime.now(timezone.utc).isoformat()})
+        if not create(_claim_file(destination, version), content.encode()):
+            if holder(destination, version) != token:
+                continue
+        elif files_below(destination / str(version)):
+            # A push ended, and gave its claim back, after the numbers were read.
+            _claim_file(destination, version).unlink()
+            continue
+        return version
+
+
+def numbers(destination: Location) -> set[int]:
+    """Returns the numbers of all versions, complete or not, and of all claims."""
+    names = set()
+    for file in files_below(destination):
+        first, _, rest = file.partition("/")
+        names.add(rest.removesuffix(".json") if first == CLAIMS else first)
+    return {int(name) for name in names if serving_versions.is_number(name)}
+
+
+def create(file: Location, content: bytes) -> bool:
+    """Writes an object where there is none; returns False when there is one already.
+
+    On a store that cannot be asked for that, it overwrites and returns True.
+    """
+    with explained(file):
+        try:
+            file.fs.pipe_file(file.path, content, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code")
+            if code in _TAKEN_CODES:
+                return False
+            if code not in _NOT_CONDITIONAL_CODES:
+                raise
+            file.write_bytes(content)
+        return True
+
+
+def holder(destination: Location, version: int) -> str | None:
+    """Returns the token of the push that claimed a number; None when nobody did."""
+    file = _claim_file(destination, version)
+    try:
+        with explained(file):
+            return json.loads(file.read_bytes())["token"]
+    except FileNotFoundError:
+        return None
+
+
+def remove_leftovers(destination: Location) -> None:
+    """Removes what pushes began more than a day ago and never finished, then their claims.
+
+    A numbered folder without a manifest that no claim speaks of is somebody else's, and stays.
+    """
+    files = files_below(destination)
+    oldest = datetime.now(timezone.utc) - LEFTOVER_AGE
+    for name, file in files.items():
+        first, _, rest = name.partition("/")
+        number = rest.removesuffix(".json")
+        if first != CLAIMS or not serving_versions.is_number(number):
+            continue
+        with explained(file):
+            try:
+                claimed_at = datetime.fromisoformat(json.loads(file.read_bytes())["claimed_at"])
+            except FileNotFoundError:
+                continue  # its push ended meanwhile
+            if claimed_at > oldest:
+                continue
+            if f"{number}/{serving_versions.MANIFEST}" not in files:
+                logger.warning("Removing what a push of %s left in %s/%s", claimed_at, destination, number)
+                for leftover in files_below(destination / number).values():
+                    leftover.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
+
+
+def _claim_file(destination: Location, version: int) -> Location:
+    return destination / CLAIMS / f"{version}.json"
+
+
+def _model_files(saved_model_dir: Path) -> dict[str, Path]:
+    """Returns a model's files by relative name, without what an earlier push added to it."""
+    records = serving_versions.PUSH_RECORDS + "/"
+    files = files_below(saved_model_dir)
+    return {name: file for name, file in files.items() if not name.startswith(records)}
