@@ -10,6 +10,8 @@ from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.beam import beam_dag_runner
 
+from components.errors import NotBlessed
+
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
@@ -38,10 +40,9 @@ class _Progress:
             self.failure = Failure(str(step), RuntimeError(f"its inputs could not be found: {error}"))
         return True
 
-    def finish(self, step: str, seconds: float) -> None:
+    def finish(self, step: str, outcome: str) -> None:
         position = f"{self.steps.index(step) + 1:>2}/{len(self.steps)}"
-        took = "cached" if self.step_was_cached else f"{seconds:.1f} s"
-        self.console.print(f"{position}  {step:<20} {took:>10}")
+        self.console.print(f"{position}  {step:<20} {outcome:>11}")
 
 
 _progress: _Progress | None = None  # a DoFn is pickled by Beam, so what it reports to cannot be its attribute
@@ -59,10 +60,13 @@ class _ReportedNode(beam_dag_runner.PipelineNodeAsDoFn):
             except Exception as error:
                 # Beam rewrites the message on the way out; keep the error as it was raised.
                 _progress.failure = Failure(self._node_id, error)
+                if isinstance(error, NotBlessed):  # what the step is there to say, so it did its work
+                    _progress.finish(self._node_id, "not blessed")
                 raise
         if _progress.failure:
             raise _progress.failure.error  # TFX goes on to the next step when one finds no inputs
-        _progress.finish(self._node_id, time.monotonic() - started)
+        took = f"{time.monotonic() - started:.1f} s"
+        _progress.finish(self._node_id, "cached" if _progress.step_was_cached else took)
 
 
 class _Runner(beam_dag_runner.BeamDagRunner):

@@ -11,7 +11,7 @@ import click
 
 from pipeline import __version__
 
-UNEXPECTED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+UNEXPECTED, BAD_INPUT, STALE, INTERRUPTED = 1, 2, 5, 130
 
 CONFIG_ARGUMENT = click.argument("config", type=click.Path())
 SET_OPTION = click.option(
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0: done, and for a run: the model was pushed, or nothing has changed · 1: unexpected ·
     2: the config, the command or its input is wrong · 3: the model was not blessed ·
-    4: the data was refused before training · 130: Ctrl-C.
+    4: the data was refused before training · 5: there is reason for a new run · 130: Ctrl-C.
     """
     try:
         return cli.main(arguments, prog_name="headstart", standalone_mode=False) or 0
@@ -136,12 +136,50 @@ def run(config: str, sets: tuple[str, ...]) -> int:
     loaded, checkup = _load_and_check(config, sets)
     # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    from pipeline import local_runner, run_state
+    from modules.storage import StorageError
+    from pipeline import local_runner, output_lock
 
     try:
         return int(local_runner.run(loaded, checkup.listing.fingerprint()))
-    except (run_state.OutputInUse, ConnectionError) as error:
+    except (output_lock.OutputInUse, ConnectionError, StorageError) as error:
         raise UserError(str(error)) from None
+
+
+@cli.command()
+@CONFIG_ARGUMENT
+@SET_OPTION
+def fresh(config: str, sets: tuple[str, ...]) -> int:
+    """Say whether a run of a CONFIG would have anything new to work on.
+
+    Compares images, config, code, the files that the config names, packages and the serving model
+    with those of the last finished run in the output folder, here or in a cluster. A model that
+    was rolled back is no reason for a new run: the same images and settings would make it again.
+    Images are compared by name, size and time; no image is read, and nothing is written.
+
+    \b
+    Exit codes:
+      0  fresh: nothing has changed
+      5  stale: something has changed, or no run has finished yet
+      2  the config is wrong, or something that it names cannot be reached
+
+    \b
+    Examples:
+      headstart fresh photos.yaml
+      headstart fresh photos.yaml; [ $? -eq 5 ] && headstart submit photos.yaml
+    """
+    from components.image_example_gen.sources import list_images
+    from pipeline import freshness
+    from pipeline.config_file import load_config
+    from pipeline.problems import ConfigError
+
+    try:
+        loaded = load_config(config, sets)
+        listing = list_images(loaded.data.source, loaded.data.format)
+        found = freshness.look(loaded, listing.fingerprint())
+    except (ConfigError, ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    click.echo(str(found))
+    return 0 if found.is_fresh else STALE
 
 
 @cli.group(name="list")

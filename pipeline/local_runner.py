@@ -2,11 +2,8 @@
 
 import contextlib
 import enum
-import hashlib
-import json
 import logging
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -17,11 +14,11 @@ import psutil
 from rich.console import Console
 
 from components import serving_versions
-from pipeline import __version__, run_state
+from components.errors import NotBlessed, RunStopped
+from components.report.publish import PAGE
+from pipeline import __version__, freshness, output_lock
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
-from pipeline.settings_json import as_json
-from pipeline.source_hash import source_hash
 from pipeline.weights_server import missing_weights
 
 
@@ -42,20 +39,17 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
       source_fingerprint: of the images, see components.image_example_gen.listing.
 
     Raises:
-      run_state.OutputInUse: when another run uses the output folder.
+      output_lock.OutputInUse: when another run uses the output folder.
       ConnectionError: when weights have to be downloaded and cannot be.
     """
     output = Path(config.output)
-    with run_state.exclusive(output):
+    with output_lock.exclusive(output):
         run_id = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         log_file = output / "logs" / f"{run_id}.log"
-        state = run_state.read_state(output)
-        if (
-            state.get("fingerprint") == fingerprint(config, source_fingerprint)
-            and (output / "report.html").exists()
-        ):
-            print_summary(plain_console(), state["summary"], output, unchanged=True)
-            return ExitCode(state["exit_code"])
+        found = freshness.look(config, source_fingerprint)
+        if found.is_fresh and (output / PAGE).exists():
+            print_summary(plain_console(), found.summary, output, unchanged=found)
+            return exit_code_of(found.summary)
         if missing := missing_weights(config.model):
             raise ConnectionError(missing)
         with quiet_console(log_file) as console, _stopped_by_signals(console):
@@ -87,22 +81,6 @@ def _stopped_by_signals(console: Console) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def fingerprint(config: Config, source_fingerprint: str) -> str:
-    """Returns a hash of all that a run's result depends on, the serving model included."""
-    parts = [
-        as_json(config),
-        source_fingerprint,
-        source_hash("modules", "components", "pipeline"),
-        serving_versions.state(config.push.destination),
-        json.dumps(run_state.versions()),
-    ]
-    for file in (config.model.backbone_file, config.model.weights, config.validation.schema):
-        if file and os.path.exists(file):
-            stat = os.stat(file)
-            parts.append(f"{file} {stat.st_size} {stat.st_mtime_ns}")
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
 def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Console) -> ExitCode:
     started = time.monotonic()
     with console.status("loading TensorFlow and TFX"):
@@ -121,21 +99,19 @@ def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Cons
         metadata_connection_config=beam_runner.sqlite_metadata(output / "metadata.sqlite"),
     )
     failure = beam_runner.run(pipeline, console)
-    if failure:
+    if failure and not isinstance(failure.error, NotBlessed):
         return _explain(failure, console)
-    summary = publish_report(output)
-    exit_code = ExitCode.PUSHED if summary["blessed"] else ExitCode.NOT_BLESSED
-    run_state.write_state(
-        output,
-        {"fingerprint": fingerprint(config, source_fingerprint), "exit_code": exit_code, "summary": summary},
-    )
+    summary = freshness.read_summary(config.output)
     print_summary(console, summary, output, seconds=time.monotonic() - started)
-    return exit_code
+    return exit_code_of(summary)
+
+
+def exit_code_of(summary: dict) -> ExitCode:
+    """Returns the exit code of a run that came to its end, by its summary.json."""
+    return ExitCode.PUSHED if summary["blessed"] else ExitCode.NOT_BLESSED
 
 
 def _explain(failure, console: Console) -> ExitCode:
-    from components.errors import RunStopped
-
     if isinstance(failure.error, RunStopped):
         console.print(f"\n{failure.step} stopped the run: {failure.error}", style="red")
         return ExitCode.DATA_REFUSED
@@ -151,22 +127,19 @@ def _explain(failure, console: Console) -> ExitCode:
     return ExitCode.UNEXPECTED
 
 
-def publish_report(output: Path) -> dict:
-    """Copies the newest report out of the pipeline's artifacts to the output folder; returns its summary."""
-    newest = max((output / "pipeline" / "Report" / "report").iterdir(), key=lambda folder: int(folder.name))
-    for name in ("report.html", "summary.json"):
-        shutil.copyfile(newest / name, output / f".{name}")
-        (output / f".{name}").replace(output / name)
-    return json.loads((output / "summary.json").read_text(encoding="utf-8"))
-
-
 def print_summary(
-    console: Console, summary: dict, output: Path, unchanged: bool = False, seconds: float = 0.0
+    console: Console,
+    summary: dict,
+    output: Path,
+    unchanged: freshness.Freshness | None = None,
+    seconds: float = 0.0,
 ) -> None:
     """Prints the last lines of a run: verdict, accuracy with its interval, where model and report lie."""
     accuracy = summary["accuracy"]
     if unchanged:
         console.print("Nothing has changed since the last run; its result holds.")
+        if unchanged.rolled_back:
+            console.print(f"{unchanged.rolled_back}.")
     verdict = "blessed" if summary["blessed"] else "NOT blessed"
     console.print(
         f"\nThe model is {verdict}. Accuracy {accuracy['value']:.1%} "

@@ -28,6 +28,7 @@ LIGHT_MODULES = [
     "components.schema_gen.schema_file",
     "pipeline.check",
     "pipeline.init_config",
+    "pipeline.freshness",
 ]
 HEAVY_PACKAGES = {"tensorflow", "keras", "tfx", "apache_beam"}
 

@@ -1,8 +1,6 @@
 """How a run on this machine ends: exit codes, last lines, the published report, and signals."""
 
-import dataclasses
 import io
-import json
 import logging
 import signal
 import subprocess
@@ -14,13 +12,9 @@ import psutil
 import pytest
 
 from components.errors import RunStopped
-from modules.recipe import Model, Training
-from pipeline import local_runner
-from pipeline.config import Config, Data
-from pipeline.config_file import complete
+from pipeline import freshness, local_runner
 from pipeline.console import plain_console
 from pipeline.local_runner import ExitCode
-from pipeline.recipes import load_stages
 
 SUMMARY = {
     "blessed": True,
@@ -93,45 +87,18 @@ def test_each_way_to_fail_has_its_exit_code_and_no_traceback(console, caplog, er
     assert bool(caplog.records) == (exit_code == ExitCode.UNEXPECTED)  # the log has the traceback
 
 
-def test_the_report_of_the_newest_run_is_published(tmp_path):
-    for number in ("9", "10"):
-        folder = tmp_path / "pipeline" / "Report" / "report" / number
-        folder.mkdir(parents=True)
-        (folder / "report.html").write_text(f"page {number}")
-        (folder / "summary.json").write_text(json.dumps({"run": number}))
-    assert local_runner.publish_report(tmp_path) == {"run": "10"}
-    assert (tmp_path / "report.html").read_text() == "page 10"
-    assert json.loads((tmp_path / "summary.json").read_text()) == {"run": "10"}
+def test_a_run_that_was_rolled_back_is_not_shown_as_if_it_still_served(console, tmp_path):
+    unchanged = freshness.Freshness(SUMMARY, (), "Version 3 was rolled back: version 4 serves now")
+    local_runner.print_summary(console, SUMMARY, tmp_path, unchanged)
+    assert console.file.getvalue().splitlines()[:2] == [
+        "Nothing has changed since the last run; its result holds.",
+        "Version 3 was rolled back: version 4 serves now.",
+    ]
 
 
-def test_the_fingerprint_changes_with_config_images_weights_and_serving_model(tmp_path):
-    weights = tmp_path / "own.weights.h5"
-    weights.write_bytes(b"1")
-    config = complete(
-        Config(
-            name="a",
-            output=str(tmp_path / "out"),
-            data=Data(source="photos"),
-            model=Model(weights=str(weights)),
-            training=Training(recipe=load_stages("fine_tuning")),
-        )
-    )
-    before = local_runner.fingerprint(config, "images")
-    assert local_runner.fingerprint(config, "images") == before
-
-    other_seed = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=1))
-    found = {
-        before,
-        local_runner.fingerprint(config, "other"),
-        local_runner.fingerprint(other_seed, "images"),
-    }
-    weights.write_bytes(b"22")
-    found.add(local_runner.fingerprint(config, "images"))
-    served = tmp_path / "out" / "serving" / "1"
-    served.mkdir(parents=True)
-    (served / "saved_model.pb").write_bytes(b"graph")
-    found.add(local_runner.fingerprint(config, "images"))
-    assert len(found) == 5
+@pytest.mark.parametrize(("blessed", "exit_code"), [(True, 0), (False, 3)])
+def test_the_exit_code_of_a_run_that_came_to_its_end_is_that_of_its_model(blessed, exit_code):
+    assert local_runner.exit_code_of({"blessed": blessed}) == exit_code
 
 
 STOPPED_BY_ITSELF = """

@@ -48,7 +48,7 @@ def headstart(config: Path) -> float:
 
 def forget_last_run(output: Path) -> None:
     """Lets the next run ask the cache step by step instead of ending at once."""
-    (output / "state.json").unlink()
+    (output / "summary.json").unlink()
 
 
 def bytes_of_examples(pipeline_root: Path) -> int:

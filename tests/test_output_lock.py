@@ -1,4 +1,4 @@
-"""What a run leaves behind for the next one, and the lock on its output folder."""
+"""The lock on an output folder, and the hashes by which a changed file is known."""
 
 import subprocess
 import sys
@@ -6,38 +6,27 @@ import sys
 import pytest
 
 from modules.file_hash import file_hash
-from pipeline import run_state
+from pipeline import output_lock
 from pipeline.source_hash import source_hash
-
-
-def test_state_that_was_written_is_read_back(tmp_path):
-    run_state.write_state(tmp_path, {"exit_code": 3})
-    assert run_state.read_state(tmp_path) == {"exit_code": 3}
-
-
-def test_no_state_and_a_torn_state_both_read_as_nothing(tmp_path):
-    assert run_state.read_state(tmp_path) == {}
-    (tmp_path / run_state.STATE_FILE).write_text('{"exit')
-    assert run_state.read_state(tmp_path) == {}
 
 
 def test_a_second_process_is_told_who_uses_the_output_folder(tmp_path):
     hold = (
-        "import sys, pathlib; from pipeline import run_state\n"
-        "with run_state.exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from pipeline import output_lock\n"
+        "with output_lock.exclusive(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", hold, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(run_state.OutputInUse, match=f"process {holder.pid}"),
-            run_state.exclusive(tmp_path),
+            pytest.raises(output_lock.OutputInUse, match=f"process {holder.pid}"),
+            output_lock.exclusive(tmp_path),
         ):
             pass
         holder.kill()
         holder.wait()
-    with run_state.exclusive(tmp_path):
+    with output_lock.exclusive(tmp_path):
         pass  # the lock went with the killed process
 
 

@@ -1,0 +1,114 @@
+"""Whether a new run would have anything new to work on: the present beside the last finished run.
+
+Imports no TensorFlow: an unchanged run is recognised before TFX is loaded, and a scheduled job asks often.
+"""
+
+import dataclasses
+import json
+
+from components import serving_versions
+from components.pusher import history
+from components.report.made_from import made_from
+from components.report.publish import SUMMARY
+from modules.storage import explained, location
+from pipeline.config import Config
+from pipeline.settings_json import as_dict
+from pipeline.source_hash import code_hash
+
+
+@dataclasses.dataclass(frozen=True)
+class Freshness:
+    """What has changed since the last finished run of an output folder.
+
+    Attributes:
+      summary: of that run (summary.json); None when there was none.
+      changes: what is different now, in words; empty when nothing is.
+      rolled_back: what `headstart rollback` did since then, in words; None when it did nothing.
+    """
+
+    summary: dict | None
+    changes: tuple[str, ...]
+    rolled_back: str | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        return self.summary is not None and not self.changes
+
+    def __str__(self) -> str:
+        if self.summary is None:
+            return "Stale: no run has finished yet."
+        since = f"the run of {self.summary['written']}" if "written" in self.summary else "the last run"
+        if self.changes:
+            return f"Stale since {since}: {'; '.join(self.changes)}."
+        sentences = [f"Fresh: nothing has changed since {since}."]
+        if not self.summary["blessed"]:
+            sentences.append("Its model was not blessed.")
+        if self.rolled_back:
+            sentences.append(f"{self.rolled_back}.")
+        return " ".join(sentences)
+
+
+def look(config: Config, source_fingerprint: str) -> Freshness:
+    """Compares config, images, code, files, packages and serving model with those of the last finished run.
+
+    That the serving model was rolled back since is no change: the same images and settings would only make
+    the model again that somebody withdrew.
+
+    Args:
+      config: complete, see `pipeline.config_file.load_config`.
+      source_fingerprint: of the images, see components.image_example_gen.listing.
+
+    Raises:
+      StorageError: when the output or the push destination cannot be read.
+    """
+    summary = read_summary(config.output)
+    if summary is None:
+        return Freshness(None, ())
+    before = summary.get("made_from")
+    if before is None:
+        return Freshness(summary, ("that run says not what it was made from",))
+    destination = config.push.destination
+    now = made_from(as_dict(config), code_hash(), source_fingerprint, serving_versions.state(destination))
+    changes = [
+        f"{what} changed"
+        for key, what in (("config", "the config"), ("images", "the images"), ("code", "the code"))
+        if before[key] != now[key]
+    ]
+    changes += [
+        f"the file of {key} changed"
+        for key in sorted(before["files"].keys() & now["files"].keys())
+        if None not in (old := before["files"][key], new := now["files"][key]) and old != new
+    ]
+    changes += [
+        f"{package} changed ({before['versions'].get(package, 'none')} -> {version})"
+        for package, version in now["versions"].items()
+        if before["versions"].get(package) != version
+    ]
+    rolled_back = None
+    if before["serving"] != now["serving"]:
+        rolled_back = history.rolled_back_since(destination, before["serving"])
+        if rolled_back is None:
+            changes.append(f"the serving model changed ({_serving(before['serving'], now['serving'])})")
+    return Freshness(summary, tuple(changes), rolled_back)
+
+
+def read_summary(output: str) -> dict | None:
+    """Returns the summary.json of the last finished run; None when there is none.
+
+    Raises:
+      StorageError: when an address cannot be read.
+    """
+    file = location(output) / SUMMARY
+    try:
+        with explained(file):
+            return json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _serving(before: str, now: str) -> str:
+    """Returns two states of a push destination in few words, such as "3 -> 4"."""
+    numbers = before.split()[0], now.split()[0]
+    if numbers[0] == numbers[1]:
+        return f"version {numbers[0]} is another model now"
+    return " -> ".join(numbers)
