@@ -44,14 +44,26 @@ def check_gcs_address(address: str) -> str:
     return address
 
 
+def check_absolute(folder: str) -> str:
+    """Returns the text unchanged when it is an absolute path.
+
+    Raises:
+      ValueError: for a relative path, which would be another folder for each worker, and for an address.
+    """
+    if not folder.startswith("/"):
+        raise ValueError("it must be an absolute path, such as /shared, at which steps and workers mount it")
+    return folder
+
+
 BeamArgument = Annotated[str, AfterValidator(check_beam_argument)]
 HostAndPort = Annotated[str, AfterValidator(check_host_and_port)]
 GcsAddress = Annotated[str, AfterValidator(check_gcs_address)]
+AbsolutePath = Annotated[str, AfterValidator(check_absolute)]
 
 FIELDS_OF_RUNNER = {
     "direct": ("mode", "workers"),
     "portable": ("job_endpoint", "worker_pool", "shared_folder"),
-    "dataflow": ("project", "region", "temp_location", "shared_folder"),
+    "dataflow": ("project", "region", "temp_location"),
 }
 NEEDED_BY_RUNNER = {
     "direct": (),
@@ -82,8 +94,8 @@ class Beam:
     """HOST:PORT of the job service. portable needs it."""
     worker_pool: Optional[HostAndPort] = None
     """HOST:PORT, as the engine sees it, of a pool of Beam workers that have this code; without one the step's own process works, which only an engine on the same machine can reach."""
-    shared_folder: Optional[str] = None
-    """Folder or address that steps in containers and the engine's workers both see; a step's artifacts lie there while it runs."""
+    shared_folder: Optional[AbsolutePath] = None
+    """Folder that steps in Kubeflow and the engine's workers both see, such as /shared; a step's artifacts lie there while it runs."""
     project: Optional[str] = None
     """Google Cloud project. dataflow needs it."""
     region: Optional[str] = None
@@ -110,23 +122,6 @@ class Beam:
             raise ValueError(
                 f"workers: {self.workers} has no effect while mode is in_memory. "
                 "Use mode: threads or processes"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def check_shared_folder(self):
-        if self.shared_folder is None or self.shared_folder.startswith("gs://"):
-            return self
-        if self.runner == "dataflow":
-            raise ValueError(
-                f"shared_folder: got {self.shared_folder!r}; Dataflow's workers see addresses only, "
-                "such as gs://my-bucket/beam"
-            )
-        if not self.shared_folder.startswith("/"):
-            raise ValueError(
-                f"shared_folder: got {self.shared_folder!r}; it must be the absolute path of a folder that "
-                "steps and workers mount at the same place, or an address in GCS, such as gs://my-bucket/beam. "
-                "TensorFlow reads no other addresses"
             )
         return self
 

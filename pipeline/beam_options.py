@@ -1,29 +1,24 @@
 """The section `beam` of a config in Beam's own words. Imports no Beam."""
 
+from collections.abc import Sequence
+
 from pipeline.beam_config import Beam
 
 RUNNING_MODES = {"threads": "multi_threading", "processes": "multi_processing"}
 
 
-def beam_arguments(beam: Beam, image: str | None = None) -> list[str]:
+def beam_arguments(beam: Beam, image: str | None = None, further: Sequence[str] = ()) -> list[str]:
     """Returns the arguments of the Beam pipelines in the data steps; none for the direct runner as it is.
 
     Args:
       beam: the section `beam`, checked.
-      image: container image with this code, for workers that the runner starts in containers (Dataflow).
-
-    Raises:
-      ValueError: when the runner starts its workers in containers and there is no image.
+      image: container image with this code; Dataflow starts its workers from it.
+      further: arguments of a single step; they come last, and so win over equal ones.
     """
     arguments = {"direct": _direct, "portable": _portable, "dataflow": _dataflow}[beam.runner](beam)
-    arguments += beam.args
+    arguments += [*beam.args, *further]
     if not arguments:
         return []
-    if image is None and beam.runner == "dataflow":
-        raise ValueError(
-            "cluster.image: missing. Dataflow starts its workers from it: an image with this code and "
-            "Beam's worker, see docs/scaling.md"
-        )
     # As soon as there is one argument, TFX packs itself into a source distribution that workers shall install
     # (tfx/utils/dependency_utils.py), which takes time and a package index. Not so when an image is named,
     # even by runners that start no containers and never read the name.

@@ -40,7 +40,7 @@ def check_config(config: Config) -> Checkup:
     Args:
       config: complete, see `pipeline.config_file.load_config`.
     """
-    problems = _file_problems(config)
+    problems = _file_problems(config) + _beam_problems(config)
     notes = _recipe_notes(config)
     listing = None
     try:
@@ -130,6 +130,16 @@ def _file_problems(config: Config) -> list[Problem]:
         )
         problems.append(Problem("model.weights", message))
     return problems
+
+
+def _beam_problems(config: Config) -> list[Problem]:
+    if config.beam.runner != "dataflow":
+        return []
+    message = (
+        "got dataflow; its workers cannot see the folders of this machine. Use direct or portable here, "
+        "or compile with --target vertex"
+    )
+    return [Problem("beam.runner", message)]
 
 
 def _recipe_notes(config: Config) -> list[str]:

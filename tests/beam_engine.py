@@ -1,4 +1,4 @@
-"""An engine as a cluster has one, on this machine: Beam's job service, and a pool that starts workers for it."""
+"""An engine as a cluster has one, on this machine: Beam's job service, and a pool of workers for it."""
 
 import contextlib
 import os

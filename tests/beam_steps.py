@@ -67,11 +67,12 @@ def run_steps(folder: Path, source: Path, beam_arguments: list[str]) -> Written:
     io_utils.write_pbtxt_file(str(folder / "schema/schema.pbtxt"), infer_schema(statistics["train"]))
     transform_graph = run_transform(folder, examples, schema, beam_arguments)
     verdict, said = run_evaluator(folder, examples, schema, beam_arguments)
-    shards = {
-        str(file.relative_to(folder)): file.read_bytes()
-        for file in sorted((folder / "examples").rglob("*.gz"))
-    }
-    return Written(shards, statistics, transform_graph, verdict, said)
+    return Written(shard_files(folder), statistics, transform_graph, verdict, said)
+
+
+def shard_files(folder: Path) -> dict[str, bytes]:
+    """Returns the files that ImageExampleGen wrote, by split and name."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in (folder / "examples").rglob("*.gz")}
 
 
 def run_example_gen(folder: Path, source: Path, beam_arguments: list[str]):

@@ -5,6 +5,7 @@ from collections import Counter
 from pipeline.cluster_config import Step
 from pipeline.cluster_values import pipeline_root_fault
 from pipeline.config import Config
+from pipeline.kubeflow.beam_checks import beam_problems
 from pipeline.kubeflow.paths import path_problems
 from pipeline.kubeflow.platform import volume_names
 from pipeline.kubeflow.steps import BEAM_STEPS, NEVER_CACHED, all_step_settings
@@ -59,7 +60,7 @@ def cluster_problems(config: Config, target: str) -> list[Problem]:
     }
     if target == "vertex":
         claims = mounts = dict.fromkeys(steps, ())
-    return problems + path_problems(config, claims, mounts)
+    return problems + beam_problems(config, target, claims) + path_problems(config, claims, mounts)
 
 
 def _step_problems(name: str, step: Step, own: Step) -> list[Problem]:
@@ -68,13 +69,15 @@ def _step_problems(name: str, step: Step, own: Step) -> list[Problem]:
     twice = [volume for volume, count in Counter(volume_names(step)).items() if count > 1]
     if twice:
         message = (
-            f"{', '.join(twice)}: mounted more than once. Kubeflow names a volume after its claim, Secret or ConfigMap, "
-            "and a pod takes each name once; mount it once, at one path"
+            f"{', '.join(twice)}: mounted more than once. Kubeflow names a volume after its claim, Secret or "
+            "ConfigMap, and a pod takes each name once; mount it once, at one path"
         )
         problems.append(Problem(f"{key}.volumes", message))
     if step.cache and name in NEVER_CACHED:
-        message = f"{name} works outside of the pipeline's artifacts; taken from the cache, that work would not be done"
-        problems.append(Problem(f"{key}.cache", f"got true; {message}. Leave it out"))
+        message = (
+            "got true; its work lies outside of the pipeline's artifacts, and the cache would leave it undone"
+        )
+        problems.append(Problem(f"{key}.cache", f"{message}. Set it to false"))
     if own.beam_args and name not in BEAM_STEPS:
         problems.append(
             Problem(f"{key}.beam_args", f"{name} runs no Beam pipeline; those are {', '.join(BEAM_STEPS)}")
@@ -87,7 +90,7 @@ def _accelerator_problems(key: str, step: Step, target: str) -> list[Problem]:
         return []
     kind = step.accelerator.type
     if target == "kfp" and "/" not in kind:
-        message = f"got {kind!r}; Kubernetes calls it by the name of a resource, such as nvidia.com/gpu or google.com/tpu"
+        message = f"got {kind!r}; use the name of a resource, such as nvidia.com/gpu or google.com/tpu"
         return [Problem(f"{key}.accelerator.type", message)]
     if target == "vertex" and "/" in kind:
         message = f"got {kind!r}; Vertex has names of its own, such as NVIDIA_L4 or TPU_V3"

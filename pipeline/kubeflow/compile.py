@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import yaml
@@ -41,16 +38,15 @@ class CompiledPipeline:
     job: dict = dataclasses.field(default_factory=dict)
     """PipelineJob as JSON without its spec; empty for kfp."""
 
-    def as_text(self, target: Target, command: str = "") -> str:
+    def as_text(self, command: str = "") -> str:
         """Returns the file: YAML of two documents for kfp, the JSON of a PipelineJob for Vertex.
 
         Args:
-          target: what it was compiled for.
           command: by which it was made, for the first lines of the YAML.
         """
-        if target == "vertex":
+        if self.job:
             return json.dumps(self.job | {"pipelineSpec": self.spec}, indent=2, sort_keys=True) + "\n"
-        head = f"# Compiled by Headstart {__version__}; do not edit it, compile it again.\n"
+        head = f"# Headstart {__version__} made this file. Change the config and compile again.\n"
         head += f"#   {command}\n" if command else ""
         return head + yaml.safe_dump_all(
             [self.spec, self.platform], sort_keys=True, allow_unicode=True, width=120
@@ -86,23 +82,6 @@ def compile_pipeline(config: Config, target: Target = "kfp") -> CompiledPipeline
     if findings:
         raise linter.LintError(findings)
     return CompiledPipeline(spec, platform, job)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Writes a file completely or not at all.
-
-    Raises:
-      OSError: when that is not possible.
-    """
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, delete=False) as scratch:
-        try:
-            scratch.write(text)
-            scratch.close()
-            os.chmod(scratch.name, 0o644)  # a temporary file is its owner's alone
-            os.replace(scratch.name, file)
-        except BaseException:
-            os.unlink(scratch.name)
-            raise
 
 
 def kubeflow_name(name: str) -> str:
@@ -143,8 +122,7 @@ def _tfx_job(config: Config, steps: dict[str, Step], target: Target) -> dict:
 def _step_arguments(config: Config, step: Step, target: Target) -> Sequence[str]:
     from pipeline.beam_options import beam_arguments
 
-    beam = dataclasses.replace(config.beam, args=config.beam.args + step.beam_args)
-    arguments = beam_arguments(beam, step.image)
-    if target == "kfp" and beam.shared_folder:
-        arguments = [f"--headstart_shared_folder={beam.shared_folder}", *arguments]
+    arguments = beam_arguments(config.beam, step.image, step.beam_args)
+    if target == "kfp" and config.beam.shared_folder:
+        arguments = [f"--headstart_shared_folder={config.beam.shared_folder}", *arguments]
     return arguments
