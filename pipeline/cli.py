@@ -182,6 +182,86 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
     return 0 if found.is_fresh else STALE
 
 
+@cli.command(name="compile")
+@CONFIG_ARGUMENT
+@click.option(
+    "--target",
+    default="kfp",
+    show_default=True,
+    type=click.Choice(["kfp", "vertex"]),
+    help="Open-source Kubeflow Pipelines (YAML), or Google's Vertex AI Pipelines (JSON).",
+)
+@click.option("-o", "--output", "file", required=True, type=click.Path(dir_okay=False), help="File to write.")
+@SET_OPTION
+def compile_command(config: str, target: str, file: str, sets: tuple[str, ...]) -> None:
+    """Compile a CONFIG into the file that Kubeflow Pipelines runs.
+
+    The section `cluster` says where and how: image, pipeline root, and for each step cpu, memory,
+    accelerator, volumes, secrets, retries, timeout and cache. A linter looks at the result; with any
+    finding, nothing is written and the exit code is 2. Paths inside a volume are not looked at.
+
+    \b
+    Examples:
+      headstart compile pipeline/configs/kubernetes.yaml -o pipeline.yaml
+      headstart compile photos.yaml -o photos.yaml --set cluster.image=registry.example.com/headstart:0.2.0
+      headstart compile photos.yaml --target vertex -o photos.json
+    """
+    from pipeline.kubeflow.compile_file import compile_file
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        lines = compile_file(config, target, Path(file), sets)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    click.echo("\n".join(lines))
+
+
+@cli.command()
+@CONFIG_ARGUMENT
+@click.option("--to", type=click.IntRange(min=0), metavar="VERSION", help="The version to go back to.")
+@click.option("--list", "only_list", is_flag=True, help="Only list the versions that there are.")
+@SET_OPTION
+def rollback(config: str, to: int | None, only_list: bool, sets: tuple[str, ...]) -> None:
+    """Let an older version of the model serve again.
+
+    Without --to it is the newest one before the serving version that is another model and was not
+    rolled back itself. The older version is pushed again, as a copy with a new number, so that
+    model servers, the next run and `fresh` agree that the newest number serves.
+
+    What happens next: models newer than the one gone back to are withdrawn. A scheduled run that
+    makes the very same model again, because images and settings are the same, ends as not blessed
+    and leaves the serving model alone; `fresh` calls a rollback no reason to train. As soon as
+    images, config or code change, a new model is made, judged against the one that serves now, and
+    pushed when it is blessed. To let a withdrawn model serve after all, go back to it with --to. A
+    run that is under way may still push: stop it first.
+
+    \b
+    Examples:
+      headstart rollback photos.yaml --list
+      headstart rollback photos.yaml
+      headstart rollback photos.yaml --to 3
+    """
+    from components.pusher.rollback import rollback as roll_back
+    from pipeline.config_file import load_config
+    from pipeline.problems import ConfigError
+    from pipeline.version_list import lines
+
+    try:
+        loaded = load_config(config, sets)
+        if only_list:
+            click.echo("\n".join(lines(loaded)))
+            return
+        done = roll_back(loaded.push.destination, to)
+    except (ConfigError, ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    click.echo(f"Version {done.version}, a copy of version {done.copy_of}, serves now.")
+    if done.withdrawn:
+        numbers = ", ".join(map(str, done.withdrawn))
+        click.echo(f"Withdrawn, and not to be pushed again: version {numbers}.")
+
+
 @cli.group(name="list")
 def list_group() -> None:
     """List what a config can name.

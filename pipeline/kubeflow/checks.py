@@ -58,9 +58,8 @@ def cluster_problems(config: Config, target: str) -> list[Problem]:
         name: tuple(volume.path for volume in step.volumes if not volume.empty_dir)
         for name, step in steps.items()
     }
-    if target == "vertex":
-        claims = mounts = dict.fromkeys(steps, ())
-    return problems + beam_problems(config, target, claims) + path_problems(config, claims, mounts)
+    problems += beam_problems(config, target, claims)
+    return problems + path_problems(config, claims, mounts, has_volumes=target == "kfp")
 
 
 def _step_problems(name: str, step: Step, own: Step) -> list[Problem]:

@@ -1,7 +1,7 @@
-"""Parameters that a run may change without compiling again: where the data is, where the model goes, thresholds.
+"""Parameters that a run may change without compiling again: data location, push location, thresholds.
 
-TFX's own way, RuntimeParameter, loses its default values in schema 2.1. So the pipeline is compiled with constants,
-and some of them become parameters of the pipeline afterwards.
+TFX's own way, RuntimeParameter, loses its default values in schema 2.1. So the pipeline is compiled with
+constants, and some of them become parameters of the pipeline afterwards.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ RUNTIME_PARAMETERS = (
 
 
 def add_runtime_parameters(spec: dict) -> None:
-    """Turns constants of a pipeline spec into parameters of the pipeline, in place; they keep their values as defaults.
+    """Turns constants of a pipeline spec into parameters with these values as defaults, in place.
 
     Args:
       spec: a PipelineSpec as JSON, schema 2.1.0.

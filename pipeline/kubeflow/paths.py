@@ -1,11 +1,12 @@
 """Paths of a config as the steps' containers see them.
 
-The image holds the repository at /headstart. What a config names inside the repository lies there in a container
-too; anything else must be an address or lie on a volume.
+The image holds the repository at /headstart. What a config names inside the repository lies there in a
+container too; anything else must be an address or lie on a volume.
 """
 
 import dataclasses
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modules.file_hash import file_hash
@@ -81,48 +82,52 @@ def hash_for_container(path: str) -> str:
 
 
 def path_problems(
-    config: Config, claims_of_step: dict[str, tuple[str, ...]], all_mounts: dict
+    config: Config,
+    claims: Mapping[str, Sequence[str]],
+    mounts: Mapping[str, Sequence[str]],
+    has_volumes: bool,
 ) -> list[Problem]:
     """Returns what no container would find, or would lose when it ends.
 
     Args:
       config: complete, with the paths of this machine.
-      claims_of_step: mount paths of the PersistentVolumeClaims of each step.
-      all_mounts: mount paths of all volumes of each step.
+      claims: by step, the paths at which it mounts PersistentVolumeClaims.
+      mounts: by step, the paths of all its volumes that hold something at the start.
+      has_volumes: whether the target has volumes at all.
     """
     problems = []
     for key, path in named_paths(config).items():
-        if is_address(path):
-            continue
+        if is_address(path) or (key == "push.destination" and _is_below(path, [config.output])):
+            continue  # what lies in the output is named once
         if Path(path).is_relative_to(ROOT):
-            problems += _image_problems(key, path)
+            problems += _image_problems(key, path, has_volumes)
             continue
-        mounts = claims_of_step if key in WRITTEN else all_mounts
-        without = [step for step in STEPS_OF_PATH[key] if not _is_below(path, mounts[step])]
+        paths = claims if key in WRITTEN else mounts
+        without = [step for step in STEPS_OF_PATH[key] if not (has_volumes and _is_below(path, paths[step]))]
         if without:
-            kind = "a volume claim" if key in WRITTEN else "a volume"
-            problems.append(
-                Problem(
-                    key,
-                    f"{path} does not exist in the container of {', '.join(without)}. Use an address such as "
-                    f"s3://bucket/folder, or a path on {kind} of cluster.defaults.volumes"
-                    + ("" if key in WRITTEN else f", or something in the image (below {ROOT})"),
-                )
-            )
+            message = f"{path} does not exist in the container of {', '.join(without)}"
+            problems.append(Problem(key, f"{message}. Use {_allowed(key, has_volumes)}"))
     return problems
 
 
-def _image_problems(key: str, path: str) -> list[Problem]:
+def _image_problems(key: str, path: str, has_volumes: bool) -> list[Problem]:
     if key in WRITTEN:
-        message = (
-            f"{path} lies in the image, which ends with the step. Use an address such as s3://bucket/folder, or a "
-            "path on a volume claim of cluster.defaults.volumes"
-        )
-        return [Problem(key, message)]
+        message = f"{path} lies in the image, which is gone when the step ends"
+        return [Problem(key, f"{message}. Use {_allowed(key, has_volumes)}")]
     if not os.path.exists(path):
         return [Problem(key, f"nothing at {path}, so the image has nothing there either")]
     return []
 
 
-def _is_below(path: str, folders: tuple[str, ...]) -> bool:
+def _allowed(key: str, has_volumes: bool) -> str:
+    places = ["an address such as s3://bucket/folder or gs://bucket/folder"]
+    if has_volumes:
+        kind = "a volume claim" if key in WRITTEN else "a volume"
+        places.append(f"a path on {kind} of cluster.defaults.volumes")
+    if key not in WRITTEN:
+        places.append(f"something that the image holds (below {ROOT} here)")
+    return ", or ".join(places)
+
+
+def _is_below(path: str, folders: Sequence[str]) -> bool:
     return any(Path(path).is_relative_to(folder) for folder in folders)

@@ -84,7 +84,7 @@ def scratch_name(path: str) -> str:
 
 
 def volume_names(step: Step) -> list[str]:
-    """Returns the names under which the backend adds the volumes to the pod: those of claim, Secret or ConfigMap."""
+    """Returns how the backend names the step's volumes in the pod: after the claim, Secret or ConfigMap."""
     return [
         volume.claim or volume.secret or volume.config_map or scratch_name(volume.path)
         for volume in step.volumes

@@ -23,7 +23,7 @@ PRODUCT_DEFAULTS: dict[StepName, Step] = {
     "Report": Step(cpu="1", memory="4Gi", timeout_seconds=2 * HOUR, cache=False),
     "Verdict": Step(cpu="1", memory="2Gi", timeout_seconds=HOUR, cache=False, retries=NEVER),
 }
-"""Memory holds TFX's own 900 MB; steps that read or write what lies outside of the pipeline are not cached."""
+"""TFX alone takes 900 MB. Steps that read or write what lies outside of the pipeline are not cached."""
 
 NEVER_CACHED = ("DataCheck", "Baseline", "Pusher", "Report", "Verdict")
 """Steps whose work lies outside of the pipeline's artifacts: taken from the cache, it would not be done."""
@@ -35,9 +35,9 @@ BEAM_STEPS = ("ImageExampleGen", "StatisticsGen", "Transform", "Evaluator")
 def step_settings(cluster: Cluster, name: StepName) -> Step:
     """Returns what one step gets, complete but for image and accelerator, which may be None.
 
-    The product's defaults, `cluster.image`, `cluster.defaults` and `cluster.steps.NAME` follow each other, and
-    the later one wins: single values and whole groups (accelerator, retries) replace, maps (env, secret_env,
-    node_selector) are merged by name, volumes by their path, tolerations and Beam arguments add up.
+    The product's defaults, `cluster.image`, `cluster.defaults` and `cluster.steps.NAME` follow each other,
+    and the later one wins: single values and whole groups (accelerator, retries) replace, maps (env,
+    secret_env, node_selector) are merged by name, volumes by path, tolerations and Beam arguments add up.
     """
     step = dataclasses.replace(PRODUCT_DEFAULTS[name], image=cluster.image)
     if step.retries is None:
@@ -52,7 +52,7 @@ def merged(under: Step, over: Step) -> Step:
     single = ("image", "cpu", "memory", "accelerator", "retries", "timeout_seconds", "cache")
     values = {name: getattr(over, name) for name in single if getattr(over, name) is not None}
     values["node_selector"] = under.node_selector | over.node_selector
-    # A name has one value: what the later settings give as a secret is no plain text, and the other way round.
+    # A name has one value: what the later settings give as a secret is no plain text any more, or back.
     values["env"] = {name: text for name, text in under.env.items() if name not in over.secret_env} | over.env
     values["secret_env"] = {
         name: key for name, key in under.secret_env.items() if name not in over.env

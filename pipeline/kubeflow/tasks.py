@@ -4,7 +4,6 @@ from pipeline.cluster_config import Step
 from pipeline.cluster_values import cpus, memory_bytes
 
 WAITING_SECONDS = 24 * 3600  # for nodes, of all attempts together
-TASKS_WITHOUT_CACHE: dict = {}
 
 
 def apply_step(spec: dict, name: str, step: Step, target: str) -> None:
@@ -32,8 +31,8 @@ def apply_step(spec: dict, name: str, step: Step, target: str) -> None:
 def resources(step: Step) -> dict:
     """Returns the ResourceSpec of a step, with requests equal to limits.
 
-    In numbers: the text fields (resourceCpuLimit, ...) are not known to kfp before 2.9, and every backend reads
-    the numbers, memory in units of 1e9 bytes (backend/src/v2/driver, getPodResource).
+    In numbers, memory in units of 1e9 bytes: every backend reads them (backend/src/v2/driver,
+    getPodResource), while the newer text fields (resourceCpuLimit, ...) are unknown to kfp 2.5.
     """
     cpu, memory = cpus(step.cpu), memory_bytes(step.memory) / 1e9
     found = {"cpuLimit": cpu, "cpuRequest": cpu, "memoryLimit": memory, "memoryRequest": memory}
@@ -45,10 +44,11 @@ def resources(step: Step) -> dict:
 def retry_policy(step: Step, target: str) -> dict:
     """Returns the RetryPolicy of a step.
 
-    Open-source Kubeflow hands backoffMaxDuration to Argo Workflows as the time after which nothing is tried again,
-    counted from the start of the first attempt; when it is missing, that time is zero and nothing is tried again
-    at all (backend/src/v2/compiler/argocompiler/container.go; workflow/controller/operator.go of Argo). So it is made
-    long enough for all attempts. On Vertex it may not exceed an hour, and is left out.
+    Open-source Kubeflow hands backoffMaxDuration to Argo Workflows as the time after which nothing is tried
+    again, counted from the start of the first attempt; a missing one is zero, and nothing is tried again
+    (backend/src/v2/compiler/argocompiler/container.go; processNodeRetries in Argo). The kfp package caps it
+    at an hour, so that no longer step is ever tried again. Here it is long enough for all attempts. On
+    Vertex it may not exceed an hour, and is left out.
     """
     retries = step.retries
     policy = {
