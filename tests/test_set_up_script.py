@@ -1,4 +1,4 @@
-"""requirements/set_up.sh: finds a Python 3.10 that runs, and sets up once.
+"""requirements/set_up.sh: finds a Python that runs, and sets up once, for the default and the current stack.
 
 uv, which downloads, is replaced by a script that writes down its arguments; everything else is real.
 """
@@ -17,7 +17,7 @@ UV = """#!/bin/bash
 echo "$@" >>uv_calls
 case "$1" in
   python) exit 1 ;;  # no Python to download
-  venv) rm -rf .venv && mkdir -p .venv/bin && touch .venv/bin/python && chmod +x .venv/bin/python ;;
+  venv) made="${@: -1}/bin" && rm -rf "${@: -1}" && mkdir -p "$made" && cp "$0" "$made/python" ;;
   pip) [ ! -e uv_fails ] ;;
 esac
 """
@@ -41,16 +41,21 @@ class Checkout:
         shutil.copy(ROOT / "requirements" / "set_up.sh", root / "requirements")
         write_script(root / "requirements" / "uv.sh", UV)
         self.lock.write_text("tfx==1.16.0\n")
+        (root / "requirements" / "tfx-1.21.txt").write_text("tfx==1.21.0\n")
         (root / "setup.py").write_text("")
 
     def add_python(self, path: Path, text: str = "") -> None:
         """Puts a python3.10 at `path` that answers with its own path, or runs `text` instead."""
         write_script(path, f"#!/bin/bash\n{text or f'echo {path}'}\n")
 
-    def set_up(self) -> subprocess.CompletedProcess:
+    def set_up(self, *stack: str) -> subprocess.CompletedProcess:
         env = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.root), "PYENV_ROOT": str(self.pyenv)}
         return subprocess.run(
-            [self.root / "requirements" / "set_up.sh"], env=env, capture_output=True, text=True, check=False
+            [self.root / "requirements" / "set_up.sh", *stack],
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def take_uv_calls(self) -> list[str]:
@@ -155,3 +160,62 @@ def test_no_python_anywhere_gives_one_message_with_the_ways_to_get_one(checkout)
         assert way in answer.stderr
     assert checkout.take_uv_calls() == ["python install --no-bin 3.10"]
     assert not (checkout.root / ".venv").exists()
+
+
+def add_python_with_headers(checkout: Checkout, name: str) -> None:
+    """Puts a Python on PATH that answers with its path, or with the folder of its headers."""
+    path, headers = checkout.bin / name, checkout.root / "include"
+    checkout.add_python(path, text=f'case "$2" in *sysconfig*) echo {headers} ;; *) echo {path} ;; esac')
+
+
+@pytest.fixture
+def newer_machine(checkout):
+    """A machine with glibc 2.41, a compiler, and a Python 3.13 with its headers; uv has no Python."""
+    write_script(checkout.bin / "getconf", "#!/bin/bash\necho glibc 2.41\n")
+    write_script(checkout.bin / "c++", "#!/bin/bash\n")
+    headers = checkout.root / "include" / "Python.h"
+    headers.parent.mkdir()
+    headers.touch()
+    add_python_with_headers(checkout, "python3.13")
+    return checkout
+
+
+def test_the_current_stack_has_an_environment_and_a_lock_of_its_own(newer_machine):
+    assert newer_machine.set_up("current").returncode == 0
+    make_venv, lock, editable = newer_machine.take_uv_calls()
+    assert make_venv == f"venv --quiet --clear --python {newer_machine.bin}/python3.13 .venv-current"
+    assert lock.endswith("-r requirements/tfx-1.21.txt")
+    assert "--python .venv-current" in editable
+    assert newer_machine.set_up("current").stdout == ""
+
+
+def test_an_older_python_will_do_for_the_current_stack(newer_machine):
+    (newer_machine.bin / "python3.13").unlink()
+    add_python_with_headers(newer_machine, "python3.11")
+    newer_machine.set_up("current")
+    assert f"--python {newer_machine.bin}/python3.11 .venv-current" in newer_machine.take_uv_calls()[0]
+
+
+@pytest.mark.parametrize(("version", "has"), [("glibc 2.36", "2.36"), ("", "another C library")])
+def test_the_current_stack_says_which_c_library_it_needs_and_which_there_is(newer_machine, version, has):
+    write_script(newer_machine.bin / "getconf", f"#!/bin/bash\necho {version}\n")
+    answer = newer_machine.set_up("current")
+    assert answer.returncode == 1
+    assert f"needs glibc 2.39 or later, and this machine has {has}" in answer.stderr
+    assert "Debian 13" in answer.stderr
+    assert newer_machine.take_uv_calls() == []
+
+
+def test_the_current_stack_says_when_headers_are_missing(newer_machine):
+    (newer_machine.root / "include" / "Python.h").unlink()
+    answer = newer_machine.set_up("current")
+    assert answer.returncode == 1
+    assert "apt-get install g++ python3-dev" in answer.stderr
+    assert not (newer_machine.root / ".venv-current").exists()
+
+
+def test_an_unknown_stack_is_refused_with_those_there_are(checkout):
+    answer = checkout.set_up("newest")
+    assert answer.returncode == 1
+    assert "STACK is default (TFX 1.16 on Python 3.10) or current" in answer.stderr
+    assert "not 'newest'" in answer.stderr
