@@ -19,8 +19,9 @@ from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.decisions import InspectedImage
 from components.image_example_gen.inspection import inspect
 from components.image_example_gen.locations import Location
-from components.image_example_gen.pipeline import IngestOptions, write_shard
+from components.image_example_gen.shards import write_shard
 from components.image_example_gen.sources import list_images
+from components.image_example_gen.work_files import IngestOptions
 from modules import features
 from tests.tiny_ingest import (
     SHARES,

@@ -3,17 +3,22 @@
 import json
 import logging
 import os
-import shutil
 
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 
 from components.errors import RunStopped
 from components.image_example_gen.listing import Listing
-from components.image_example_gen.pipeline import IngestOptions, ingest, read_events, write_listing
+from components.image_example_gen.pipeline import ingest
 from components.image_example_gen.report import IngestReport, build_report, write_report
 from components.image_example_gen.sources import list_images
 from components.image_example_gen.tfrecords import RecordKeys
+from components.image_example_gen.work_files import (
+    IngestOptions,
+    read_events,
+    remove_work_files,
+    write_listing,
+)
 from modules.features import SPLITS, TRAIN_SPLIT
 
 logger = logging.getLogger("headstart.ingest")
@@ -25,9 +30,10 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     def Do(self, input_dict, output_dict, exec_properties) -> None:
         """Ingests the source.
 
-        Raises:
-          ValueError, FileNotFoundError: when the source cannot be used.
-          RunStopped: when what is usable does not make a training set.
+          Raises:
+            ValueError, FileNotFoundError: when the source cannot be used.
+        StorageError: when an object store cannot be asked.
+            RunStopped: when what is usable does not make a training set.
         """
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         report_artifact = artifact_utils.get_single_instance(output_dict["ingest_report"])
@@ -58,7 +64,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
                 ingest(pipeline, options)
             return read_events(options)
         finally:
-            shutil.rmtree(options.work_folder, ignore_errors=True)
+            remove_work_files(options)
 
 
 def summary(report: IngestReport) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import unicodedata
 from typing import NamedTuple, Optional
 
+from components.image_example_gen.file_tree import Entry
 from modules.features import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 
 SPLIT_OF_NAME = {
@@ -26,11 +27,11 @@ SPLIT_OF_NAME = {
 class SourceFile(NamedTuple):
     """One file of a source: an image, or a TFRecord file with many."""
 
-    path: str  # relative to Listing.root, with "/"; absolute only where a manifest says so
+    path: str  # relative to Listing.root, with "/"; absolute or an address only where a manifest says so
     label: Optional[str]  # class name; None for a TFRecord file, whose records carry it
     split: Optional[str]  # train, eval or test when the source assigns one
     byte_size: int
-    changed_ns: int  # time of the last change, of content or of attributes, nanoseconds since 1970
+    version: str  # see file_tree.Entry
 
 
 class SetAside(NamedTuple):
@@ -45,7 +46,7 @@ class Listing:
     """A source as it was found.
 
     Attributes:
-      root: absolute folder that the paths are relative to.
+      root: absolute folder, or address, that the paths are relative to.
       format: class_folders, split_folders, manifest or tfrecord.
       files: sorted by path.
       set_aside: files already known to be useless, such as dangling links.
@@ -74,7 +75,8 @@ class Listing:
     def fingerprint(self) -> str:
         """Returns 64 hexadecimal digits that change when a file is added, removed or changed.
 
-        A change is seen by size and time, so that no image has to be read.
+        A change is seen by size and time on a disk, by size and checksum in an object store; no image has
+        to be read.
         """
         digest = hashlib.sha256(self.format.encode())
         for file in self.files:
@@ -95,16 +97,17 @@ class ListingBuilder:
     findings: list[str] = dataclasses.field(default_factory=list)
     ignored: int = 0
 
-    def add_file(self, path: str, label: Optional[str], split: Optional[str], stat) -> None:
-        """Adds a file, or sets it aside when its name cannot be written as UTF-8."""
+    def add_file(self, file: Entry, label: Optional[str], split: Optional[str]) -> None:
+        """Adds a file, or sets it aside when it has a problem or its name cannot be written as UTF-8."""
+        problem = file.problem
         try:
-            path.encode()
+            file.path.encode()
         except UnicodeEncodeError:
-            self.reject(path, "the name is not valid UTF-8; rename it")
-            return
-        # Copying and unpacking set the modification time back, but never the change time.
-        changed_ns = max(stat.st_mtime_ns, stat.st_ctime_ns)
-        self.files.append(SourceFile(path, label, split, stat.st_size, changed_ns))
+            problem = problem or "the name is not valid UTF-8; rename it"
+        if problem:
+            self.reject(file.path, problem)
+        else:
+            self.files.append(SourceFile(file.path, label, split, file.byte_size, file.version))
 
     def reject(self, path: str, reason: str) -> None:
         printable = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -2,32 +2,51 @@
 
 import csv
 import os
-import stat as stat_flags
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
 
+from components.image_example_gen.bucket_tree import find_objects
 from components.image_example_gen.listing import Listing, ListingBuilder, normalise_label, split_of_name
+from components.image_example_gen.local_tree import find_local_file
+from components.image_example_gen.locations import join
+from modules.storage import explained, is_remote, location
+
+
+class Row(NamedTuple):
+    path: str
+    label: str
+    split: Optional[str]
 
 
 def list_manifest(source: str) -> Listing:
     """Lists the images that a manifest names; other columns than path, label and split are ignored.
 
-    A path may be absolute. An empty split means that the image's split is drawn. Lines without path
-    or label, and files that do not exist, are set aside.
+    A path may be absolute, or an address. An empty split means that the image's split is drawn. Lines
+    without path or label, and files that do not exist, are set aside.
+
+    Args:
+      source: path or address of the CSV file.
 
     Raises:
       ValueError: when it is no UTF-8 text, lacks a column, or names an unknown split.
       FileNotFoundError: when none of its files exists.
     """
-    root = os.path.dirname(os.path.abspath(source))
+    root = os.path.dirname(source if is_remote(source) else os.path.abspath(source))
     builder = ListingBuilder(root, "manifest")
     try:
-        with open(source, encoding="utf-8-sig", newline="") as lines:
+        with explained(source), location(source).open(encoding="utf-8-sig", newline="") as lines:
             # Not strict, it would take all lines after a stray quotation mark for one path.
-            _read(builder, source, csv.reader(lines, strict=True))
+            rows = list(_read(builder, source, csv.reader(lines, strict=True)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(
             f"data.source: {source!r} cannot be read as CSV in UTF-8: {error}. Save it as UTF-8 with "
             "commas between the columns and every quotation mark closed."
         ) from error
+    places = [join(root, row.path) for row in rows]
+    objects = find_objects({place for place in places if is_remote(place)})
+    for row, place in zip(rows, places, strict=True):
+        found = objects[place] if is_remote(place) else find_local_file(place)
+        builder.add_file(found._replace(path=row.path), row.label, row.split)
     if builder.set_aside and not builder.files:
         path, reason = builder.set_aside[0]
         raise FileNotFoundError(
@@ -37,45 +56,37 @@ def list_manifest(source: str) -> Listing:
     return builder.build()
 
 
-def _read(builder: ListingBuilder, source: str, rows) -> None:
-    columns = [name.strip().lower() for name in next(rows, [])]
+def _read(builder: ListingBuilder, source: str, lines) -> Iterator[Row]:
+    """Yields the lines that name an image with its label; sets others aside."""
+    columns = [name.strip().lower() for name in next(lines, [])]
     missing = {"path", "label"} - set(columns)
     if missing:
         raise ValueError(
             f"data.source: {source!r} has no column {' and '.join(sorted(missing))}; its first line has "
             f"{columns}. The first line must be path,label or path,label,split."
         )
-    for row in rows:
-        values = dict(zip(columns, (value.strip() for value in row), strict=False))
-        if any(values.values()):
-            _add_row(builder, source, rows.line_num, values)
+    for line in lines:
+        values = dict(zip(columns, (value.strip() for value in line), strict=False))
+        if not any(values.values()):
+            continue
+        path, label, split_name = (values.get(name, "") for name in ("path", "label", "split"))
+        number = lines.line_num
+        if path and label:
+            yield _row(source, number, path, label, split_name)
+        else:
+            lacks = "label" if path else "path"
+            builder.reject(path or f"line {number}", f"line {number} of the manifest has no {lacks}")
 
 
-def _add_row(builder: ListingBuilder, source: str, line: int, values: dict[str, str]) -> None:
-    path, label, split_name = (values.get(name, "") for name in ("path", "label", "split"))
-    if not path or not label:
-        builder.reject(
-            path or f"line {line}", f"line {line} of the manifest has no {'label' if path else 'path'}"
-        )
-        return
+def _row(source: str, number: int, path: str, label: str, split_name: str) -> Row:
     split = split_of_name(split_name) if split_name else None
     if split_name and split is None:
         raise ValueError(
-            f"data.source: line {line} of {source!r} has split {split_name!r}. Use train, eval (or val, "
+            f"data.source: line {number} of {source!r} has split {split_name!r}. Use train, eval (or val, "
             "validation), test, or leave it empty to have it drawn."
         )
     try:
         label = normalise_label(label)
     except ValueError as error:
-        raise ValueError(f"data.source: line {line} of {source!r}: {error}") from error
-    try:
-        stat = os.stat(os.path.join(builder.root, path))
-    except (OSError, ValueError) as error:
-        builder.reject(
-            path, "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
-        )
-        return
-    if not stat_flags.S_ISREG(stat.st_mode):
-        builder.reject(path, "is not a regular file")
-        return
-    builder.add_file(os.path.normpath(path), label, split, stat)
+        raise ValueError(f"data.source: line {number} of {source!r}: {error}") from error
+    return Row(path if is_remote(path) else os.path.normpath(path), label, split)

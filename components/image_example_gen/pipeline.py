@@ -5,80 +5,29 @@ content, then images by shard. The second pass reads the images of a shard again
 What the report needs to know comes out as events, small dicts in a file of JSON lines.
 """
 
-import dataclasses
-import hashlib
-import json
-import os
-import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import apache_beam as beam
-import tensorflow as tf
 
 from components.image_example_gen.decisions import Decision, InspectedImage, decide
-from components.image_example_gen.examples import to_example
 from components.image_example_gen.headers import Rejected
-from components.image_example_gen.inspection import inspect, to_png
+from components.image_example_gen.inspection import inspect
 from components.image_example_gen.listing import SourceFile
-from components.image_example_gen.locations import Location, file_byte_size, read_bytes
-from components.image_example_gen.report import decision_events, fault_event, set_aside_event, shard_event
-from components.image_example_gen.splits import shard_of, shard_order
+from components.image_example_gen.locations import Location, join, read_ahead
+from components.image_example_gen.report import decision_events, fault_event, set_aside_event
+from components.image_example_gen.shards import write_shard
+from components.image_example_gen.splits import shard_of
 from components.image_example_gen.tfrecords import (
     DamagedFile,
-    RecordKeys,
     description_of_record,
     image_of_record,
     read_records,
 )
+from components.image_example_gen.work_files import IngestOptions, read_batches, write_events
+from modules.storage import StorageError
 
 FILES_A_BATCH = 128  # enough to hide Beam's cost per element, few enough to spread over workers
 MAX_FILE_BYTES = 1 << 30  # protobuf serializes at most 2 GiB, and nothing useful comes near half of it
-
-
-@dataclasses.dataclass(frozen=True)
-class IngestOptions:
-    """What the workers need to know.
-
-    Attributes:
-      root: folder that the listed paths are relative to.
-      records: keys of existing tf.Examples when the listed files are TFRecords, else None.
-      shares: of train, eval and test.
-      max_megapixels: limit of an image.
-      images_per_shard: images in one output file, roughly.
-      examples_uri: folder for Split-train, Split-eval and Split-test.
-      work_folder: folder for what is deleted afterwards; workers can reach it.
-    """
-
-    root: str
-    records: RecordKeys | None
-    shares: Mapping[str, float]
-    max_megapixels: float
-    images_per_shard: int
-    examples_uri: str
-    work_folder: str
-
-    @property
-    def listing_file(self) -> str:
-        return os.path.join(self.work_folder, "listing.jsonl")
-
-    @property
-    def events_file(self) -> str:
-        return os.path.join(self.work_folder, "events.jsonl")
-
-
-def write_listing(files: Collection[SourceFile], options: IngestOptions) -> None:
-    """Writes the files as JSON lines: a listing of a million files has no place in a pipeline's graph."""
-    os.makedirs(options.work_folder, exist_ok=True)
-    with open(options.listing_file, "w", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(file) + "\n" for file in files)
-
-
-def read_events(options: IngestOptions) -> list[dict]:
-    """Returns what the workers reported; nothing when TFRecord files hold no record."""
-    if not os.path.exists(options.events_file):
-        return []
-    with open(options.events_file, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def ingest(pipeline: beam.Pipeline, options: IngestOptions) -> None:
@@ -86,7 +35,7 @@ def ingest(pipeline: beam.Pipeline, options: IngestOptions) -> None:
     usable, useless = (
         pipeline
         | "Listing" >> beam.Create([options.listing_file])
-        | "Batches" >> beam.FlatMap(_read_batches, 1 if options.records else FILES_A_BATCH)
+        | "Batches" >> beam.FlatMap(read_batches, 1 if options.records else FILES_A_BATCH)
         | "Spread" >> beam.Reshuffle()
         | "Inspect" >> beam.FlatMap(_inspect_batch, options)
         | "Usable" >> beam.Partition(lambda row, _: 0 if isinstance(row, InspectedImage) else 1, 2)
@@ -127,65 +76,61 @@ def ingest(pipeline: beam.Pipeline, options: IngestOptions) -> None:
         | "Events" >> beam.Flatten()
         | "Together" >> beam.Map(lambda event: (None, event))
         | "GroupEvents" >> beam.GroupByKey()
-        | "WriteEvents" >> beam.Map(_write_events, options.events_file)
+        | "WriteEvents" >> beam.Map(lambda row, file: write_events(row[1], file), options.events_file)
     )
-
-
-def _read_batches(listing_file: str, batch_size: int) -> Iterator[list[SourceFile]]:
-    batch = []
-    with open(listing_file, encoding="utf-8") as lines:
-        for line in lines:
-            batch.append(SourceFile(*json.loads(line)))
-            if len(batch) == batch_size:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
 
 
 def _inspect_batch(files: list[SourceFile], options: IngestOptions) -> Iterator[InspectedImage | dict]:
     """Yields an InspectedImage for each usable image, and an event for each other."""
-    for file in files:
-        if options.records is None:
-            yield _inspect_file(file, options)
-        else:
+    if options.records is None:
+        yield from _inspect_files(files, options)
+    else:
+        for file in files:
             yield from _inspect_records(file, options)
 
 
-def _inspect_file(file: SourceFile, options: IngestOptions) -> InspectedImage | dict:
-    location = Location(os.path.join(options.root, file.path))
-    try:
-        byte_size = file_byte_size(location.file)
-        if byte_size > MAX_FILE_BYTES:
-            raise Rejected(f"{byte_size} bytes are more than an example can hold ({MAX_FILE_BYTES})")
-        facts = inspect(read_bytes(location), options.max_megapixels)
-    except Rejected as rejected:
-        return set_aside_event(file.path, str(rejected))
-    except OSError as error:
-        return set_aside_event(file.path, f"cannot be read: {error.strerror}")
-    return InspectedImage(file.path, file.label, file.split, location, facts)
+def _inspect_files(files: list[SourceFile], options: IngestOptions) -> Iterator[InspectedImage | dict]:
+    places = [Location(join(options.root, file.path)) for file in files]
+    # What is too large to read is not read ahead either.
+    readings = read_ahead(
+        (place, file.byte_size)
+        for place, file in zip(places, files, strict=True)
+        if file.byte_size <= MAX_FILE_BYTES
+    )
+    for place, file in zip(places, files, strict=True):
+        try:
+            if file.byte_size > MAX_FILE_BYTES:
+                raise Rejected(f"{file.byte_size} bytes are more than an example can hold ({MAX_FILE_BYTES})")
+            facts = inspect(next(readings)(), options.max_megapixels)
+        except Rejected as rejected:
+            yield set_aside_event(file.path, str(rejected))
+        except StorageError:  # the store fails, not the image; without images it would be a smaller data set
+            raise
+        except OSError as error:
+            yield set_aside_event(file.path, f"cannot be read: {error.strerror}")
+        else:
+            yield InspectedImage(file.path, file.label, file.split, place, facts)
 
 
 def _inspect_records(file: SourceFile, options: IngestOptions) -> Iterator[InspectedImage | dict]:
-    full_path = os.path.join(options.root, file.path)
-    spool_file = os.path.join(options.work_folder, hashlib.sha256(file.path.encode()).hexdigest() + ".spool")
+    records = read_records(join(options.root, file.path), options.spool_file(file.path))
     try:
-        for number, (location, payload) in enumerate(read_records(full_path, spool_file)):
-            yield _inspect_record(f"{file.path}#{number}", file.split, location, payload, options)
+        for number, (place, payload) in enumerate(records):
+            yield _inspect_record(f"{file.path}#{number}", file.split, place, payload, options)
     except DamagedFile as damage:
         # Nobody can say how many images are lost, so the share of files set aside would be a guess.
         yield fault_event(str(damage))
 
 
 def _inspect_record(
-    path: str, split: str | None, location: Location, payload: bytes, options: IngestOptions
+    path: str, split: str | None, place: Location, payload: bytes, options: IngestOptions
 ) -> InspectedImage | dict:
     try:
         path, label, split_of_record = description_of_record(payload, options.records, default_path=path)
         facts = inspect(image_of_record(payload, options.records), options.max_megapixels)
     except Rejected as rejected:
         return set_aside_event(path, str(rejected))
-    return InspectedImage(path, label, split_of_record or split, location, facts)
+    return InspectedImage(path, label, split_of_record or split, place, facts)
 
 
 def _decide(content_hash_and_copies, assigned: list[str], shares: Mapping[str, float]) -> Decision:
@@ -207,50 +152,3 @@ def _shards_of_split(split_and_size: tuple[str, int], images_per_shard: int):
 def _with_shard(image: InspectedImage, images_per_shard: int, split_sizes: Mapping[str, int]):
     num_shards = _num_shards(split_sizes[image.split], images_per_shard)
     return (image.split, shard_of(image.facts.content_hash, num_shards), num_shards), image
-
-
-def write_shard(shard_and_images, options: IngestOptions) -> Iterator[dict]:
-    """Writes one shard, sorted by content, so that equal data gives equal files on every runner."""
-    (split, shard, num_shards), images = shard_and_images
-    images = sorted(
-        (image for image in images if image is not None),
-        key=lambda image: (shard_order(image.facts.content_hash), image.path),
-    )
-    folder = os.path.join(options.examples_uri, f"Split-{split}")
-    tf.io.gfile.makedirs(folder)
-    # A shard appears when it is whole: a runner may start the same work twice.
-    unfinished = os.path.join(options.work_folder, f"shard-{uuid.uuid4().hex}")
-    # Level 1: encoded images hardly shrink, and the level makes no difference that pays for its time.
-    gzip = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
-    with tf.io.TFRecordWriter(unfinished, gzip) as writer:
-        for image in images:
-            image_bytes = _read_again(image, options)
-            if image_bytes is None:
-                yield fault_event(
-                    f"{image.path} changed while it was read. Run again when the data is at rest."
-                )
-                return
-            writer.write(to_example(image, image_bytes).SerializeToString(deterministic=True))
-    name = f"data_tfrecord-{shard:05d}-of-{num_shards:05d}.gz"
-    tf.io.gfile.rename(unfinished, os.path.join(folder, name), overwrite=True)
-    yield shard_event(split, images)
-
-
-def _write_events(nothing_and_events, events_file: str) -> None:
-    # Beam's own text sink would do as well, at the price of ten more steps and half a second.
-    _, events = nothing_and_events
-    with open(events_file, "w", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(event) + "\n" for event in events)
-
-
-def _read_again(image: InspectedImage, options: IngestOptions) -> bytes | None:
-    """Returns the bytes to write, or None when they are not those that were inspected."""
-    try:
-        data = read_bytes(image.location)
-        if options.records is not None:
-            data = image_of_record(data, options.records)
-    except (OSError, Rejected):
-        return None
-    if hashlib.sha256(data).hexdigest() != image.facts.content_hash:
-        return None
-    return data if image.facts.conversion is None else to_png(data)

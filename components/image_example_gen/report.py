@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from components.image_example_gen.decisions import Decision, InspectedImage
 from components.image_example_gen.listing import Listing
 from modules.features import SPLITS
+from modules.storage import explained, is_remote, location
 
 FILE_NAME = "ingest_report.json"
 
@@ -18,7 +19,7 @@ class IngestReport:
     """The content of ingest_report.json. Paths are relative to `source`; lists are sorted by path.
 
     Attributes:
-      source: absolute folder of the data.
+      source: absolute folder, or address, of the data.
       format: class_folders, split_folders, manifest or tfrecord.
       source_fingerprint: of the source as this run read it, see Listing.fingerprint.
       counts: images, by what became of them; listed = ingested + set_aside + leaks. converted, oriented
@@ -143,15 +144,18 @@ def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
 
 
 def write_report(report: IngestReport, folder: str) -> None:
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, FILE_NAME), "w", encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(report), file, indent=2, ensure_ascii=False)
+    """Writes the report of an artifact; `folder` is its URI."""
+    if not is_remote(folder):
+        os.makedirs(folder, exist_ok=True)
+    text = json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False)
+    with explained(folder):
+        location(os.path.join(folder, FILE_NAME)).write_text(text, encoding="utf-8")
 
 
 def read_report(folder: str) -> IngestReport:
     """Reads the report of an artifact; `folder` is its URI."""
-    with open(os.path.join(folder, FILE_NAME), encoding="utf-8") as file:
-        return IngestReport(**json.load(file))
+    with explained(folder):
+        return IngestReport(**json.loads(location(os.path.join(folder, FILE_NAME)).read_text("utf-8")))
 
 
 def _conflict_reasons(conflict: dict) -> Iterator[dict[str, str]]:

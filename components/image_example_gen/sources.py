@@ -1,21 +1,20 @@
 """Finds the images of a data source: its format, its files, its fingerprint.
 
-The command line calls this; it imports no TensorFlow and opens no image. Everything that says
-"where the files are" is in this module and the three it calls; the bytes are read in locations.py.
+The command line calls this; it imports no TensorFlow and opens no image. Where the files are, on a disk
+or in an object store, is the concern of the trees alone; the bytes are read in locations.py.
 """
 
 import glob
 import os
 import re
 
-from components.image_example_gen.folders import (
-    IMAGE_SUFFIXES,
-    list_class_folders,
-    list_split_folders,
-    visible_entries,
-)
+from components.image_example_gen.bucket_tree import BucketTree
+from components.image_example_gen.file_tree import Entry, FileTree
+from components.image_example_gen.folders import IMAGE_SUFFIXES, list_class_folders, list_split_folders
 from components.image_example_gen.listing import Listing, ListingBuilder, split_of_name
+from components.image_example_gen.local_tree import LocalTree
 from components.image_example_gen.manifest import list_manifest
+from modules.storage import is_remote
 
 FORMATS = ("class_folders", "split_folders", "manifest", "tfrecord")
 
@@ -29,14 +28,22 @@ def detect_format(source: str) -> str:
       FileNotFoundError: when there is nothing at `source`.
       ValueError: when what is there has none of the layouts, or a mixture of them.
     """
-    if glob.has_magic(source) and not os.path.exists(source):
-        return "tfrecord"
-    if not os.path.exists(source):
+    return _detect_format(source, _open_tree(source))
+
+
+def _open_tree(source: str) -> FileTree:
+    return BucketTree(source) if is_remote(source) else LocalTree(source)
+
+
+def _detect_format(source: str, tree: FileTree) -> str:
+    if tree.kind is None:
+        if glob.has_magic(source):
+            return "tfrecord"
         raise FileNotFoundError(
             f"data.source: there is nothing at {source!r}. Give a folder of class folders, a folder of "
             "split folders, a CSV manifest, or a pattern of TFRecord files."
         )
-    if not os.path.isdir(source):
+    if tree.kind == "file":
         if source.lower().endswith(".csv"):
             return "manifest"
         if _is_record_name(os.path.basename(source)):
@@ -45,11 +52,11 @@ def detect_format(source: str) -> str:
             f"data.source: {source!r} is a file, but neither a .csv manifest nor named as a TFRecord. "
             "Give a folder of class folders, or set data.format to manifest or tfrecord."
         )
-    return _detect_folder_format(source)
+    return _detect_folder_format(source, tree)
 
 
-def _detect_folder_format(source: str) -> str:
-    folders, files, _ = visible_entries(source)
+def _detect_folder_format(source: str, tree: FileTree) -> str:
+    folders, files, _ = tree.content("")
     if not folders:
         names = [entry.name for entry in files]
         if any(_is_record_name(name) for name in names):
@@ -60,13 +67,13 @@ def _detect_folder_format(source: str) -> str:
             f"data.source: {source!r} holds no folder. Put the images into one folder a class, named "
             f"after the class.{hint}"
         )
-    if any(_is_record_name(name) for folder in folders for name in _names(folder.path)):
+    if any(_is_record_name(name) for folder in folders for name in tree.names(folder.path)):
         return "tfrecord"
     split_folders = [entry for entry in folders if split_of_name(entry.name)]
     if len(split_folders) == len(folders):
         return "split_folders"
     # A class may well be called "train"; it is a split only if classes lie inside.
-    nested = [entry.name for entry in split_folders if visible_entries(entry.path)[0]]
+    nested = [entry.name for entry in split_folders if tree.content(entry.path).folders]
     if nested:
         others = sorted(entry.name for entry in folders if entry not in split_folders)
         raise ValueError(
@@ -80,31 +87,32 @@ def list_images(source: str, format: str = "auto") -> Listing:
     """Lists a source.
 
     Args:
-      source: path of a folder or file, or a pattern of TFRecord files.
+      source: path or address of a folder or file, or a pattern of TFRecord files.
       format: auto, or one of FORMATS.
 
     Raises:
       FileNotFoundError: when the source does not exist or none of its files does.
       ValueError: when the layout does not fit the format, there is no image, or only one class.
+      StorageError: when an object store cannot be asked.
     """
+    tree = _open_tree(source)
     if format == "auto":
-        format = detect_format(source)
+        format = _detect_format(source, tree)
     if format not in FORMATS:
         raise ValueError(f"data.format: {format!r} is unknown. Use auto or one of {list(FORMATS)}.")
     if format == "tfrecord":
-        return _list_tfrecords(source)
-    if not os.path.exists(source):
+        return _list_tfrecords(source, tree)
+    if tree.kind is None:
         raise FileNotFoundError(f"data.source: there is nothing at {source!r}, read as {format}.")
-    if os.path.isdir(source) != format.endswith("_folders"):
-        kind = "a folder" if os.path.isdir(source) else "a file"
-        raise ValueError(f"data.source: {source!r} is {kind}, which cannot be {format}.")
+    if (tree.kind == "folder") != format.endswith("_folders"):
+        raise ValueError(f"data.source: {source!r} is a {tree.kind}, which cannot be {format}.")
 
     if format == "manifest":
         listing = list_manifest(source)
     elif format == "split_folders":
-        listing = list_split_folders(source)
+        listing = list_split_folders(tree)
     else:
-        listing = list_class_folders(source)
+        listing = list_class_folders(tree)
     _check_classes(listing, source)
     return listing
 
@@ -125,57 +133,43 @@ def _check_classes(listing: Listing, source: str) -> None:
     )
 
 
-def _list_tfrecords(source: str) -> Listing:
-    paths = _record_files(source)
-    if not paths:
+def _list_tfrecords(source: str, tree: FileTree) -> Listing:
+    root, files = _record_files(source, tree)
+    files = sorted(file for file in files if not file.problem)
+    if not files:
         raise FileNotFoundError(
             f"data.source: no TFRecord file matches {source!r}. Give a file, a pattern such as "
             "records/*.tfrecord, or a folder of files with tfrecord in their names."
         )
-    root = os.path.abspath(_fixed_folder(source))
     builder = ListingBuilder(root, "tfrecord")
-    relative = [os.path.relpath(os.path.abspath(path), root) for path in paths]
-    splits = [_split_in_path(path) for path in relative]
+    splits = [_split_in_path(file.path) for file in files]
     if not all(splits):
-        splits = [None] * len(paths)
+        splits = [None] * len(files)
     else:
         builder.findings.append(f"splits are taken from the names of the files: {sorted(set(splits))}")
-    for path, name, split in zip(paths, relative, splits, strict=True):
-        builder.add_file(name, None, split, os.stat(path))
+    for file, split in zip(files, splits, strict=True):
+        builder.add_file(file, None, split)
     return builder.build()
 
 
-def _record_files(source: str) -> list[str]:
-    if os.path.isdir(source):
-        found = glob.glob(os.path.join(glob.escape(source), "**"), recursive=True)
-        found = [path for path in found if _is_record_name(os.path.basename(path))]
-    elif os.path.exists(source):
-        found = [source]
-    else:
-        found = glob.glob(source, recursive=True)
-    return sorted(path for path in found if os.path.isfile(path))
+def _record_files(source: str, tree: FileTree) -> tuple[str, list[Entry]]:
+    """Returns the folder of a source and the files in it; their paths are relative to the folder."""
+    if tree.kind == "folder":
+        return tree.root, [file for file in tree.walk("").files if _is_record_name(file.name)]
+    folder, pattern = os.path.split(tree.root)
+    if tree.kind == "file":
+        return folder, [tree.file()._replace(path=pattern)]
+    around = _open_tree(folder)
+    while glob.has_magic(folder) and around.kind is None:
+        folder, name = os.path.split(folder)
+        pattern = f"{name}/{pattern}"
+        around = _open_tree(folder)
+    return folder, around.matching(pattern)
 
 
 def _is_record_name(name: str) -> bool:
     """True for names such as a.tfrecord, data_tfrecord-00000-of-00001.gz and a.tfrecords-00000-of-00001."""
     return "tfrecord" in name.lower() and os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:  # the listing sets the folder aside, with the reason
-        return []
-
-
-def _fixed_folder(source: str) -> str:
-    """Returns the folder before the first wildcard."""
-    if os.path.isdir(source):
-        return source
-    folder = os.path.dirname(source)
-    while glob.has_magic(folder) and not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
-    return folder
 
 
 def _split_in_path(path: str) -> str | None:

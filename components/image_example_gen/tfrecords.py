@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Iterator
 from typing import Optional
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from components.image_example_gen.headers import Rejected
 from components.image_example_gen.listing import normalise_label, split_of_name
 from components.image_example_gen.locations import Location
+from modules.storage import explained, is_remote, local_copy, location
 
 # TFRecord framing: 8 bytes length, 4 bytes CRC, the payload, 4 bytes CRC.
 # https://www.tensorflow.org/tutorials/load_data/tfrecord
@@ -27,7 +29,7 @@ class RecordKeys:
 
 
 class DamagedFile(Exception):
-    """A TFRecord file ends early or fails its checksum; the message says where."""
+    """A TFRecord file ends early, fails its checksum or is gone; the message says where."""
 
 
 def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]:
@@ -36,19 +38,28 @@ def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]
     Nobody can seek in a compressed file, so its payloads are copied to a spool file beside the way.
 
     Args:
-      file: path; gzip-compressed when it ends in .gz.
-      spool_file: path to write when the file is compressed.
+      file: path or address; gzip-compressed when it ends in .gz.
+      spool_file: path or address to write to when the file is compressed.
 
     Raises:
-      DamagedFile: when the file is truncated or fails a checksum.
+      DamagedFile: when the file is truncated, fails a checksum or is gone.
+      StorageError: when the store does not give it.
     """
     compressed = file.endswith(".gz")
-    records = tf.data.TFRecordDataset(file, compression_type="GZIP" if compressed else "")
-    if compressed:
-        yield from _spool(_read(records, file), spool_file)
-        return
+    with tempfile.TemporaryDirectory(prefix="headstart-") as scratch:
+        # TensorFlow knows no s3://. The copy is for this pass; the second reads records at the address.
+        try:
+            local_file = local_copy(file, scratch)
+        except FileNotFoundError:
+            raise DamagedFile(f"{file} is gone. Run again when the data is at rest.") from None
+        records = tf.data.TFRecordDataset(local_file, compression_type="GZIP" if compressed else "")
+        payloads = _read(records, file)
+        yield from _spool(payloads, spool_file) if compressed else _located(payloads, file)
+
+
+def _located(payloads: Iterator[bytes], file: str) -> Iterator[tuple[Location, bytes]]:
     offset = BYTES_BEFORE_PAYLOAD
-    for payload in _read(records, file):
+    for payload in payloads:
         yield Location(file, offset, len(payload)), payload
         offset += len(payload) + BYTES_AFTER_PAYLOAD + BYTES_BEFORE_PAYLOAD
 
@@ -59,6 +70,8 @@ def _read(records: tf.data.Dataset, file: str) -> Iterator[bytes]:
         for payload in records.as_numpy_iterator():
             number += 1
             yield payload
+    except tf.errors.NotFoundError:
+        raise DamagedFile(f"{file} is gone. Run again when the data is at rest.") from None
     except tf.errors.DataLossError as error:
         raise DamagedFile(
             f"{file} is truncated or damaged after {number} records. Make it again, or take it out of "
@@ -67,12 +80,13 @@ def _read(records: tf.data.Dataset, file: str) -> Iterator[bytes]:
 
 
 def _spool(payloads: Iterator[bytes], spool_file: str) -> Iterator[tuple[Location, bytes]]:
-    os.makedirs(os.path.dirname(spool_file), exist_ok=True)
-    with open(spool_file, "wb") as spool:
+    if not is_remote(spool_file):
+        os.makedirs(os.path.dirname(spool_file), exist_ok=True)
+    with explained(spool_file), location(spool_file).open("wb") as spool:
         for payload in payloads:
-            location = Location(spool_file, spool.tell(), len(payload))
+            place = Location(spool_file, spool.tell(), len(payload))
             spool.write(payload)
-            yield location, payload
+            yield place, payload
 
 
 def image_of_record(payload: bytes, keys: RecordKeys) -> bytes:
