@@ -29,10 +29,11 @@ def launcher_in(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_output(folder, **uris) -> None:
+def write_output(local: dict, **uris) -> None:
     """Writes what TFX's entrypoint writes: the artifacts with the URIs that it was given."""
     produced = {name: {"artifacts": [{"uri": uri, "metadata": {"n": 1}}]} for name, uri in uris.items()}
-    (folder / "output_metadata.json").write_text(json.dumps({"artifacts": produced}))
+    with open(local["outputs"]["outputFile"], "w") as file:
+        json.dump({"artifacts": produced}, file)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_the_executor_sees_local_paths_and_no_logs_and_the_launcher_sees_address
         assert examples["uri"] == f"{launcher_in}/out/examples"
         assert list(local["outputs"]["artifacts"]) == ["examples"]
         assert (launcher_in / "out" / "examples").is_dir()
-        write_output(launcher_in, examples=examples["uri"])
+        write_output(local, examples=examples["uri"])
     said = json.loads((launcher_in / "output_metadata.json").read_text())
     assert said == {"artifacts": {"examples": {"artifacts": [{"uri": address, "metadata": {"n": 1}}]}}}
     assert "executor-logs" in given["outputs"]["artifacts"], "the given document must stay as it is"
@@ -85,7 +86,11 @@ def test_with_a_shared_folder_the_step_works_on_copies_there_and_leaves_nothing(
             assert file.read() == "w"
         with open(f"{examples['uri']}/shard", "w") as file:
             file.write("s")
-        write_output(launcher_in, examples=examples["uri"])
+        # TFX derives the folder of a step's temporary files from it.
+        assert local["outputs"]["outputFile"].startswith(str(shared))
+        write_output(local, examples=examples["uri"])
+    said = json.loads((launcher_in / "output_metadata.json").read_text())
+    assert said["artifacts"]["examples"]["artifacts"][0]["uri"] == f"s3:/{launcher_in}/out/examples"
     assert (launcher_in / "out" / "examples" / "shard").read_text() == "s"
     assert list(shared.iterdir()) == []
 

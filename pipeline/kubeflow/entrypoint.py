@@ -84,11 +84,17 @@ def workspace(executor_input: dict, shared_folder: str | None = None) -> Iterato
         for _, artifact in outputs:
             artifact["uri"] = str(root / launcher_path(artifact["uri"]).relative_to("/"))
             os.makedirs(artifact["uri"], exist_ok=True)
+        output_file = Path(local_input["outputs"]["outputFile"])
+        if shared_folder is not None:
+            # TFX keeps a step's temporary files beside it, and the workers read and write those too.
+            local_input["outputs"]["outputFile"] = str(root / "executor_output.json")
         yield local_input
         if shared_folder is not None:
             for name, artifact in outputs:
                 shutil.copytree(artifact["uri"], launcher_path(addresses[name]), dirs_exist_ok=True)
-        _name_by_address(Path(local_input["outputs"]["outputFile"]), addresses)
+            os.makedirs(output_file.parent, exist_ok=True)
+            shutil.copyfile(local_input["outputs"]["outputFile"], output_file)
+        _name_by_address(output_file, addresses)
 
 
 def _name_by_address(output_file: Path, addresses: dict[str, str]) -> None:
