@@ -108,13 +108,12 @@ def explained(path: "str | os.PathLike | UPath") -> Iterator[None]:
 
 
 def _explanation(address: str, error: Exception) -> str | None:
-    scheme, _, rest = address.partition("://")
-    bucket = rest.split("/")[0]
+    scheme = address.partition("://")[0]
     said = " ".join(str(error).split())
     name = type(error).__name__
     if isinstance(error, FileNotFoundError):
         if "bucket does not exist" in said or type(error.__cause__).__name__ == "NoSuchBucket":
-            return f"{address}: there is no bucket {bucket!r}. Create it, or correct the address."
+            return _no_bucket(address)
         return None
     if isinstance(error, PermissionError) or said.startswith("Forbidden"):
         return f"{address}: access denied ({said}). {CREDENTIALS[scheme]}."
@@ -127,25 +126,32 @@ def _explanation(address: str, error: Exception) -> str | None:
     return None
 
 
-def check_access(address: str) -> None:
-    """Asks the store for at most one name below the address's bucket.
+def _no_bucket(address: str) -> str:
+    bucket = address.partition("://")[2].partition("/")[0]
+    return f"{address}: there is no bucket {bucket!r}. Create it, or correct the address."
+
+
+def check_access(address: "str | os.PathLike | UPath") -> None:
+    """Asks the store for one name below an address; does nothing for a local path.
+
+    Nothing need lie there yet. The right to list is needed, not the right to see the bucket itself.
 
     Raises:
       StorageError: when scheme, bucket, credentials or endpoint are wrong.
     """
     path = location(address)
-    if not is_remote(address):
+    if not is_remote(path):
         return
+    bucket, _, prefix = path.path.partition("/")
+    # fsspec's own calls answer a missing bucket with "no such folder".
     with explained(address):
-        # fsspec answers "no such folder" for a missing bucket; a bucket that may not be listed is
-        # found by whoever reads or writes below it.
         try:
-            path.fs.info(path.path.partition("/")[0])
-        except FileNotFoundError:
-            bucket = path.path.partition("/")[0]
-            raise StorageError(
-                f"{address}: there is no bucket {bucket!r}. Create it, or correct the address."
-            ) from None
+            if path.protocol == "s3":
+                path.fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=1)
+            else:
+                path.fs.call("GET", "b/{}/o", bucket, prefix=prefix, maxResults=1, json_out=True)
+        except FileNotFoundError as error:
+            raise StorageError(_no_bucket(str(address))) from error
 
 
 def files_below(folder: "str | os.PathLike | UPath") -> dict[str, Location]:
@@ -207,6 +213,12 @@ def upload_tree(local: str | os.PathLike, address: "str | os.PathLike | UPath") 
         shutil.copytree(local, target, dirs_exist_ok=True)
         return
     upload_files(files_below(local), target)
+
+
+def make_folder(folder: "str | os.PathLike | UPath") -> None:
+    """Makes a folder and those above it; does nothing for an address, as object stores have no folders."""
+    if not is_remote(folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
 
 
 def copy_tree(source: "str | os.PathLike | UPath", target: "str | os.PathLike | UPath") -> None:

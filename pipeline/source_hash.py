@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @functools.cache
 def source_hash(*folders: str) -> str:
-    """Returns 16 hexadecimal digits of the SHA-256 over all source files below the given folders.
+    """Returns 16 hexadecimal digits of the SHA-256 over all source files given or below given folders.
 
     Args:
       *folders: paths relative to the folder that holds the packages, such as "modules" or
-        "components/report".
+        "components/report", or of a single file, such as "modules/features.py".
 
     Raises:
       FileNotFoundError: when a folder does not exist.
@@ -27,7 +27,7 @@ def source_hash(*folders: str) -> str:
         path = ROOT / folder
         if not path.exists():
             raise FileNotFoundError(f"source_hash: no folder {path}")
-        for file in sorted(path.rglob("*")):
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
             if file.is_file() and file.suffix != ".pyc":
                 digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tfx.types import Channel, standard_artifacts
 
-from components import artifacts
+from components import artifacts, serving_versions
 from components.baseline import executor as baseline
 from components.baseline.choice import choose_baseline, signatures
 from components.baseline.component import Baseline
@@ -27,9 +27,11 @@ def models(tmp_path_factory):
     }
 
 
-@pytest.fixture
-def destination(tmp_path):
-    return tmp_path / "serving"
+@pytest.fixture(params=["local folder", "object store"])
+def destination(request, tmp_path):
+    if request.param == "local folder":
+        return tmp_path / "serving"
+    return f"{request.getfixturevalue('s3_bucket')}/serving"
 
 
 def test_without_a_serving_model_there_is_no_baseline(models, destination):
@@ -75,7 +77,8 @@ def test_a_version_with_other_classes_is_passed_over_and_the_classes_are_named(m
     assert "version 2 knows other classes: it lacks 'bright' and also has 'dim'" in reason
 
 
-def test_versions_that_cannot_be_evaluated_are_passed_over(models, destination):
+def test_versions_that_cannot_be_evaluated_are_passed_over(models, tmp_path):
+    destination = tmp_path / "serving"
     nameless = push(models["first"], destination, b"").path
     (nameless / "assets.extra" / "headstart.json").unlink()
     (destination / "2").mkdir()
@@ -123,6 +126,27 @@ def test_the_step_copies_the_serving_model_so_that_it_can_be_loaded(tmp_path, mo
     answer = loaded.signatures["serve_images"](image_bytes=tf.constant([tiny_data.grey_png(255)]))
     assert answer["labels"].numpy().tolist() == [[b"bright", b"dark"]]
     assert answer["probabilities"].numpy()[0] == pytest.approx([0.6, 0.4])
+
+
+def test_a_damaged_version_in_an_object_store_stops_the_step(tmp_path, models, s3_bucket):
+    pushed = push(models["second"], s3_bucket, b"")
+    (pushed.path / "variables" / "variables.index").write_bytes(b"of another push")
+
+    with pytest.raises(ValueError, match=rf"the model in {s3_bucket}/1 is damaged"):
+        run_step(tmp_path, models, s3_bucket)
+
+
+def test_only_the_model_that_is_compared_with_is_downloaded(tmp_path, models, s3_bucket, monkeypatch):
+    for name in ("first", "second", "other_classes"):
+        push(models[name], s3_bucket, b"")
+    downloaded = []
+    local_copy = serving_versions.local_copy
+    monkeypatch.setattr(
+        serving_versions, "local_copy", lambda path: downloaded.append(str(path)) or local_copy(path)
+    )
+
+    assert run_step(tmp_path, models, s3_bucket)["version"] == 2
+    assert downloaded == [f"{s3_bucket}/2"]
 
 
 def test_the_step_writes_no_model_when_there_is_none(tmp_path, models, destination):

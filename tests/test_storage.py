@@ -1,7 +1,10 @@
 """Paths and addresses are read and written the same way; what is wrong with an address is said at once."""
 
+import http.server
+import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import fsspec
@@ -170,6 +173,39 @@ def test_gs_without_credentials_names_the_variable_to_set(monkeypatch):
     message = r"gs://bucket/x: no usable credentials .*Set GOOGLE_APPLICATION_CREDENTIALS"
     with pytest.raises(storage.StorageError, match=message):
         storage.check_access("gs://bucket/x")
+
+
+class ListingsOfOneBucket(http.server.BaseHTTPRequestHandler):
+    """Answers as Google's store does: an empty listing of gs://bucket, 404 for any other bucket."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        found = self.path.startswith("/storage/v1/b/bucket/o?")
+        body = json.dumps({} if found else {"error": {"code": 404, "message": "no bucket"}}).encode()
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args):
+        pass
+
+
+def test_a_missing_bucket_in_google_s_store_is_told_from_an_empty_one(monkeypatch):
+    with http.server.HTTPServer(("127.0.0.1", 0), ListingsOfOneBucket) as server:
+        server.asked = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+        gcsfs = pytest.importorskip("gcsfs")
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        storage.check_access("gs://bucket/models/a")
+        assert storage.files_below("gs://bucket/models") == {}
+        with pytest.raises(storage.StorageError, match="gs://other/x: there is no bucket 'other'"):
+            storage.check_access("gs://other/x")
+        gcsfs.GCSFileSystem.clear_instance_cache()
+        server.shutdown()
+    assert "prefix=models%2Fa" in server.asked[0] or "prefix=models/a" in server.asked[0]
 
 
 def test_importing_the_module_imports_no_store_library():

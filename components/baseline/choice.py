@@ -5,6 +5,7 @@ from pathlib import Path
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components import serving_versions
+from modules.storage import Location, explained, location
 
 EVALUATED_SIGNATURE = "serving_default"
 
@@ -36,11 +37,11 @@ def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> tuple
     return None, "; ".join(passed_over)
 
 
-def _obstacle(version_dir: Path, candidate_hash: str, candidate_labels: list[str]) -> str | None:
+def _obstacle(version_dir: Location, candidate_hash: str, candidate_labels: list[str]) -> str | None:
     """Returns why a version cannot be compared with the candidate; None when it can."""
-    if not (version_dir / "saved_model.pb").is_file():
+    if not serving_versions.has_model(version_dir):
         return "holds no SavedModel"
-    if serving_versions.content_hash(version_dir) == candidate_hash:
+    if serving_versions.version_hash(version_dir) == candidate_hash:
         return "is the candidate itself, byte for byte"
     if EVALUATED_SIGNATURE not in signatures(version_dir):
         return f"has no signature {EVALUATED_SIGNATURE}"
@@ -58,9 +59,9 @@ def _obstacle(version_dir: Path, candidate_hash: str, candidate_labels: list[str
 
 def signatures(saved_model_dir: str | Path) -> set[str]:
     """Returns the names of a SavedModel's signatures, without loading it."""
-    saved_model = saved_model_pb2.SavedModel.FromString(
-        (Path(saved_model_dir) / "saved_model.pb").read_bytes()
-    )
+    graph_file = location(saved_model_dir) / "saved_model.pb"
+    with explained(graph_file):
+        saved_model = saved_model_pb2.SavedModel.FromString(graph_file.read_bytes())
     return {name for graph in saved_model.meta_graphs for name in graph.signature_def}
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from typing import Any
 
 from absl import logging
@@ -13,6 +12,7 @@ from tfx.utils import io_utils, path_utils
 
 from components import serving_versions
 from components.baseline.choice import choose_baseline
+from modules.storage import upload_tree
 
 BASELINE_FILE = "baseline.json"
 
@@ -32,8 +32,7 @@ class Executor(base_executor.BaseExecutor):
         logging.info("Baseline model: version %s: %s", version, reason)
         baseline_dir = artifact_utils.get_single_uri(output_dict["baseline_model"])
         if version is not None:
-            shutil.copytree(
-                serving_versions.versions(destination)[version], path_utils.serving_model_dir(baseline_dir)
-            )
+            model_dir = serving_versions.local_version(serving_versions.versions(destination)[version])
+            upload_tree(model_dir, path_utils.serving_model_dir(baseline_dir))
         baseline = json.dumps({"version": version, "reason": reason}, indent=2, ensure_ascii=False)
         io_utils.write_string_file(os.path.join(baseline_dir, BASELINE_FILE), baseline)

@@ -2,11 +2,8 @@
 
 import json
 import os
-import shutil
-from pathlib import Path
 from typing import Any
 
-import tensorflow_data_validation as tfdv
 from absl import logging
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
@@ -24,6 +21,7 @@ from components.errors import RunStopped
 from components.schema_gen.schema_file import schema_classes
 from components.schema_gen.statistics import class_counts
 from modules import features
+from modules.storage import explained, location, make_folder
 
 VERDICT_FILE = "verdict.json"
 
@@ -95,12 +93,12 @@ def findings_since_serving(
     if version is None:
         return []
     recorded = serving_versions.versions(push_destination)[version] / serving_versions.TRAINING_STATISTICS
-    if not recorded.is_file():
-        logging.info(
-            "Version %d in %s says nothing about its data: no drift is looked for", version, recorded
-        )
+    try:
+        with explained(recorded):
+            before = statistics_pb2.DatasetFeatureStatisticsList.FromString(recorded.read_bytes())
+    except FileNotFoundError:
+        logging.info("Version %d says nothing about its data, there is no %s", version, recorded)
         return []
-    before = tfdv.load_stats_binary(str(recorded))
     counts_now, counts_before = class_counts(train), class_counts(before)
     if not counts_now or not counts_before:
         return []
@@ -113,7 +111,7 @@ def findings_since_serving(
 def read_ingest_report(artifacts: list[types.Artifact]) -> dict:
     """Returns the content of the artifact's ingest_report.json."""
     path = os.path.join(artifact_utils.get_single_uri(artifacts), "ingest_report.json")
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    return json.loads(location(path).read_text(encoding="utf-8"))
 
 
 def read_anomalies(artifacts: list[types.Artifact]) -> dict[str, anomalies_pb2.Anomalies]:
@@ -128,10 +126,16 @@ def read_anomalies(artifacts: list[types.Artifact]) -> dict[str, anomalies_pb2.A
 def keep(verdict_file: str, refusal_file: str | None) -> str:
     """Copies the verdict to where it outlives the failed step, whose outputs TFX deletes.
 
+    Args:
+      verdict_file: in the artifact.
+      refusal_file: a path or an address.
+
     Returns the place, to be named in a message.
     """
     if not refusal_file:
         return "the log"
-    Path(refusal_file).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(verdict_file, refusal_file)
+    kept = location(refusal_file)
+    make_folder(kept.parent)
+    with explained(kept):
+        kept.write_bytes(location(verdict_file).read_bytes())
     return refusal_file

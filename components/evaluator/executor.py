@@ -2,8 +2,6 @@
 
 import json
 import logging
-import pathlib
-import shutil
 
 import tensorflow_model_analysis as tfma
 from tfx.components.evaluator import constants
@@ -17,6 +15,7 @@ from components.evaluator.eval_config import BASELINE, CANDIDATE
 from components.evaluator.tfma_run import run_tfma
 from components.evaluator.thresholds import parse_thresholds
 from modules.features import TEST_SPLIT
+from modules.storage import Location, files_below, location, make_folder
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -26,7 +25,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         model = artifact_utils.get_single_instance(input_dict["model"])
         schema_uri = artifact_utils.get_single_uri(input_dict["schema"])
-        baseline_folder = pathlib.Path(artifact_utils.get_single_uri(input_dict["baseline_model"]))
+        baseline_folder = location(artifact_utils.get_single_uri(input_dict["baseline_model"]))
         evaluation_folder = artifact_utils.get_single_uri(output_dict["evaluation"])
         predictions_folder = artifact_utils.get_single_uri(output_dict["predictions"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
@@ -53,7 +52,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         numbers = analysis.analyse(
             predictions.read(predictions_folder), evaluation["top_k"], evaluation["confidence"]
         )
-        write_json(pathlib.Path(evaluation_folder) / analysis.FILE_NAME, numbers)
+        write_json(location(evaluation_folder) / analysis.FILE_NAME, numbers)
 
         validation = None
         if verdict.applies(thresholds, has_baseline=baseline["version"] is not None):
@@ -91,8 +90,8 @@ def evaluate_with_or_without_baseline(evaluate, model_paths: dict, baseline: dic
         evaluate(model_paths)
     except Exception as error:  # Beam wraps every failure of a worker in its own types
         # A fault of the candidate or of the data fails again here, and stops the run.
-        shutil.rmtree(evaluation_folder)
-        pathlib.Path(evaluation_folder).mkdir()
+        for file in files_below(evaluation_folder).values():
+            file.unlink()
         evaluate({CANDIDATE: model_paths[CANDIDATE]})
         summary = str(error).strip().splitlines()[0][:300]
         logging.warning("Evaluator: the serving model cannot be compared with: %s", error)
@@ -108,12 +107,12 @@ def write_blessing(blessing, decision: dict) -> None:
     blessed = decision["blessed"]
     file_name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
-    write_json(pathlib.Path(blessing.uri) / verdict.FILE_NAME, decision)
-    (pathlib.Path(blessing.uri) / file_name).touch()
+    write_json(location(blessing.uri) / verdict.FILE_NAME, decision)
+    (location(blessing.uri) / file_name).write_bytes(b"")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
 
 
-def write_json(path: pathlib.Path, data) -> None:
+def write_json(path: Location, data) -> None:
     """Writes readable UTF-8 JSON; NaN is refused."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     path.write_text(json.dumps(data, ensure_ascii=False, allow_nan=False, indent=2), encoding="utf-8")

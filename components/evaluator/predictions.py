@@ -1,9 +1,11 @@
 """What the models said about each image of the test split, as arrays and as a file."""
 
 import dataclasses
-import pathlib
+import io
 
 import numpy as np
+
+from modules.storage import location
 
 FILE_NAME = "predictions.npz"
 _SLICE_PREFIX = "slice_"
@@ -71,12 +73,15 @@ def write(predictions: Predictions, folder: str) -> None:
     if predictions.baseline is not None:
         arrays["baseline"] = predictions.baseline
     arrays |= {_SLICE_PREFIX + name: values for name, values in predictions.slices.items()}
-    np.savez_compressed(pathlib.Path(folder) / FILE_NAME, **arrays)
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    (location(folder) / FILE_NAME).write_bytes(content.getvalue())
 
 
 def read(folder: str) -> Predictions:
     """Reads FILE_NAME from the folder."""
-    with np.load(pathlib.Path(folder) / FILE_NAME, allow_pickle=False) as arrays:
+    content = io.BytesIO((location(folder) / FILE_NAME).read_bytes())
+    with np.load(content, allow_pickle=False) as arrays:
         return Predictions(
             **{
                 name: arrays[name]

@@ -1,7 +1,5 @@
 """One Beam pipeline around TFMA: models over the test split, metrics, validation, predictions."""
 
-import pathlib
-
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.public import tfxio
@@ -9,6 +7,7 @@ from tfx_bsl.public import tfxio
 from components.evaluator import rows
 from components.evaluator.eval_config import BASELINE, CANDIDATE, eval_config
 from modules.features import CONTENT_HASH, LABEL, SOURCE_PATH
+from modules.storage import make_folder
 
 IMAGES_A_BATCH = 64
 
@@ -78,7 +77,7 @@ def run_tfma(
         raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
         telemetry_descriptors=["headstart", "evaluator"],
     )
-    pathlib.Path(predictions_folder).mkdir(parents=True, exist_ok=True)
+    make_folder(predictions_folder)
     with make_pipeline() as pipeline:
         _ = (
             pipeline

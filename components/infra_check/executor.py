@@ -1,10 +1,9 @@
 """Lets the exported model answer images of the test split, and blesses it or says why not."""
 
-import glob
+import io
 import itertools
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tfx.utils import io_utils, path_utils
 from components.infra_check.budgets import Budgets, Reference, failed, judge
 from components.infra_check.runner import ProbeFailed, run_probe
 from modules import features
+from modules.storage import files_below, local_copy, location
 
 VERDICT_FILE = "verdict.json"
 REFERENCE_FILE = "reference_outputs.npz"  # written by the Trainer beside its history
@@ -41,7 +41,7 @@ class Executor(base_executor.BaseExecutor):
         images, content_hashes = read_images(test_dir, budgets.images)
         reference = read_reference(artifact_utils.get_single_uri(input_dict["model_run"]))
         try:
-            answers = run_probe(model_dir, images, budgets.timeout_seconds)
+            answers = run_probe(local_copy(model_dir), images, budgets.timeout_seconds)
             verdict = judge(answers, content_hashes, reference, budgets)
         except ProbeFailed as failure:
             verdict = failed(str(failure), budgets)
@@ -59,7 +59,7 @@ def read_images(split_dir: str, count: int) -> tuple[list[bytes], list[str]]:
     Raises:
       ValueError: when the split is empty.
     """
-    files = sorted(glob.glob(os.path.join(glob.escape(split_dir), "*")))
+    files = [str(file) for name, file in files_below(split_dir).items() if "/" not in name]
     images, content_hashes = [], []
     records = tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator()
     for record in itertools.islice(records, count):
@@ -77,9 +77,9 @@ def read_reference(model_run_dir: str) -> Reference:
     Raises:
       FileNotFoundError: when the Trainer recorded none.
     """
-    path = Path(model_run_dir) / REFERENCE_FILE
+    path = location(model_run_dir) / REFERENCE_FILE
     if not path.is_file():
         raise FileNotFoundError(f"no {path}: the Trainer writes it when it exports a model")
-    with np.load(path) as outputs:
+    with np.load(io.BytesIO(path.read_bytes())) as outputs:
         by_hash = zip(outputs["content_hash"].tolist(), outputs["probabilities"], strict=True)
         return Reference(labels=outputs["labels"].tolist(), probabilities=dict(by_hash))

@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.schema_gen.limits import read_limits
 from components.schema_gen.measured import UNMEASURED_FEATURES
 from modules import features
+from modules.storage import check_access, explained, location
 
 _TYPES = {
     **{name: schema_pb2.BYTES for name in (features.IMAGE_BYTES, features.LABEL, *features.SCALARS)},
@@ -23,15 +24,22 @@ _WHAT_TO_DO = (
 def check_schema_file(path: str | Path) -> schema_pb2.Schema:
     """Returns the schema in the file when the pipeline can work with it.
 
+    Args:
+      path: a local path or an address.
+
     Raises:
+      StorageError: when an address cannot be read.
       FileNotFoundError: when there is no such file.
       ValueError: when it is no schema, or a feature, its type, its shape or the list of classes is missing.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"validation.schema: no file {path}. {_WHAT_TO_DO}")
+    path = location(path)
+    with explained(path):
+        if not path.is_file():
+            check_access(path)
+            raise FileNotFoundError(f"validation.schema: no file {path}. {_WHAT_TO_DO}")
+        content = path.read_bytes()
     try:
-        schema = text_format.Parse(path.read_text(encoding="utf-8"), schema_pb2.Schema())
+        schema = text_format.Parse(content.decode(), schema_pb2.Schema())
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise ValueError(
             f"validation.schema: {path} is not a schema in text format: {error}. {_WHAT_TO_DO}"
