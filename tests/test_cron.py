@@ -1,4 +1,4 @@
-"""Cron expressions of Kubernetes and of Kubeflow: what is understood, what is refused, and the words for it."""
+"""Cron expressions of Kubernetes and of Kubeflow: what is understood, what is refused, and their words."""
 
 from datetime import datetime, timedelta, timezone
 

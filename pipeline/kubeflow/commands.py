@@ -1,0 +1,135 @@
+"""What `headstart submit` and `headstart schedule` do, in the order in which a mistake is found soonest.
+
+The address is looked at and the server asked before the pipeline is compiled, which takes half a minute.
+Imports kfp; compiling imports TFX.
+"""
+
+import shlex
+from collections.abc import Callable, Sequence
+
+from pipeline.config import Config
+from pipeline.config_file import load_config
+from pipeline.kubeflow import compile as compiler
+from pipeline.kubeflow import cron, follow, schedules, submit
+from pipeline.kubeflow.client import Client
+from pipeline.kubeflow.connection import Connection, connection_of
+from pipeline.kubeflow.connection_options import Flags
+from pipeline.kubeflow.submission import Submission, parse_parameters, submission_of
+
+INTERRUPTED = 130
+Tell = Callable[[str], None]
+
+
+def submit_run(
+    config_file: str, sets: Sequence[str], parameters: Sequence[str], flags: Flags, wait: bool, tell: Tell
+) -> int:
+    """Starts a run of a config, and follows it when asked to; returns the exit code.
+
+    Raises:
+      ValueError: for a config, a parameter or an address that cannot be used.
+      OSError: when Kubeflow Pipelines cannot be asked, or refuses (ClusterError).
+    """
+    values = parse_parameters(parameters)
+    config = load_config(config_file, sets)
+    connection = connection_of(flags, config.cluster)
+    client = Client(connection)
+    submission = _compile(config, values, connection, tell)
+    run_id = submit.submit(client, submission)
+    tell(f"Run {run_id}: {client.link(run_id)}")
+    return _follow(client, run_id, config_file, tell) if wait else follow.SUCCEEDED
+
+
+def follow_run(config_file: str, sets: Sequence[str], run_id: str, flags: Flags, tell: Tell) -> int:
+    """Follows a run that was started before; returns the exit code that tells how it ended."""
+    config = load_config(config_file, sets)
+    client = Client(connection_of(flags, config.cluster))
+    tell(f"Run {run_id}: {client.link(run_id)}")
+    return _follow(client, run_id, config_file, tell)
+
+
+def set_schedule(
+    config_file: str,
+    sets: Sequence[str],
+    parameters: Sequence[str],
+    flags: Flags,
+    name: str | None,
+    expression: str,
+    tell: Tell,
+) -> None:
+    """Makes or changes the schedule of a config.
+
+    Raises:
+      ValueError: for a config, a parameter, an address or an expression that cannot be used.
+      OSError: when Kubeflow Pipelines cannot be asked, or refuses (ClusterError).
+    """
+    cron.parse(expression)
+    values = parse_parameters(parameters)
+    config = load_config(config_file, sets)
+    connection = connection_of(flags, config.cluster)
+    client = Client(connection)
+    name = name or config.name
+    schedules.own_schedules(client, name)
+    submission = _compile(config, values, connection, tell)
+    schedule = schedules.apply(client, name, expression, submission, tell)
+    tell(_described(schedule))
+
+
+def change_schedule(
+    config_file: str, sets: Sequence[str], flags: Flags, name: str | None, change: str, tell: Tell
+) -> None:
+    """Pauses, resumes, deletes or shows the schedule of a config.
+
+    Args:
+      change: pause, resume, delete or show.
+    """
+    config = load_config(config_file, sets)
+    client = Client(connection_of(flags, config.cluster))
+    name = name or config.name
+    if change == "delete":
+        count = schedules.delete(client, name)
+        tell(f"Deleted {name}." if count else f"There is no schedule {name!r}; nothing to delete.")
+        return
+    if change == "show":
+        found = schedules.own_schedules(client, name)
+    else:
+        found = schedules.set_enabled(client, name, change == "resume")
+    for schedule in found:
+        tell(_described(schedule))
+    if not found:
+        again = f"headstart schedule {shlex.quote(config_file)} --cron ..."
+        tell(f"There is no schedule {name!r}. `{again}` makes one.")
+
+
+def list_schedules(config_file: str | None, sets: Sequence[str], flags: Flags, tell: Tell) -> None:
+    """Lists all recurring runs of the namespace, those that were made by other means too."""
+    cluster = load_config(config_file, sets).cluster if config_file else None
+    client = Client(connection_of(flags, cluster))
+    found = schedules.all_schedules(client)
+    for schedule in found:
+        tell(_described(schedule))
+    if not found:
+        tell("There are no schedules" + (f" in namespace {client.namespace}." if client.namespace else "."))
+
+
+def _compile(config: Config, parameters: dict[str, str], connection: Connection, tell: Tell) -> Submission:
+    tell(f"Compiling {config.name} for {connection.host}")
+    return submission_of(config, compiler.compile_pipeline(config), parameters, connection.experiment)
+
+
+def _follow(client: Client, run_id: str, config_file: str, tell: Tell) -> int:
+    again = shlex.join(["headstart", "submit", config_file, "--follow", run_id])
+    try:
+        return follow.follow(client, run_id, tell)
+    except KeyboardInterrupt:
+        tell(f"\nStopped following; the run goes on in the cluster. To follow it again: {again}")
+        return INTERRUPTED
+    except OSError:
+        tell(f"\nThe run goes on in the cluster. To follow it again: {again}")
+        raise
+
+
+def _described(schedule: schedules.Schedule) -> str:
+    state = "" if schedule.is_enabled else "PAUSED, "
+    written = f' (Kubeflow\'s cron "{schedule.cron}")' if schedule.cron else ""
+    origin = "" if schedule.fingerprint else "; not made by `headstart schedule`"
+    return f"{schedule.name}: {state}{schedule.in_words()}{written}, id {schedule.id}{origin}"
