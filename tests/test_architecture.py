@@ -29,6 +29,8 @@ LIGHT_MODULES = [
     "pipeline.check",
     "pipeline.init_config",
     "pipeline.freshness",
+    "pipeline.version_list",
+    "components.pusher.rollback",
 ]
 HEAVY_PACKAGES = {"tensorflow", "keras", "tfx", "apache_beam"}
 

@@ -18,6 +18,7 @@ from components import serving_versions
 from components.pusher import executor as pusher
 from components.pusher.component import Pusher
 from components.pusher.push import push
+from components.pusher.rollback import rollback
 from tests import tiny_data
 
 STATISTICS = tiny_data.statistics(["cat", "dog"])
@@ -307,3 +308,17 @@ def test_the_step_gives_a_pushed_model():
 
     assert step.outputs["pushed_model"].type is standard_artifacts.PushedModel
     assert step.exec_properties["push_destination"] == "serving"
+
+
+def test_a_model_that_was_rolled_back_is_not_pushed_again_by_a_later_run(tmp_path, destination):
+    push(write_model(tmp_path / "good", b"good"), destination, b"")
+    run_step(tmp_path, destination)
+    rollback(str(destination))
+
+    artifact, result = run_step(tmp_path, destination)
+
+    assert (result["outcome"], result["version"]) == ("withdrawn", 3)
+    assert result["path"] == str(destination / "3")
+    assert "version 2, which was rolled back" in result["reason"]
+    assert artifact.get_int_custom_property("pushed") == 0
+    assert list(serving_versions.versions(destination)) == [1, 2, 3]

@@ -201,6 +201,22 @@ def test_a_failed_check_of_the_exported_model_is_among_the_reasons():
     assert "Nothing serves." in text_of(render.render(found))
 
 
+def test_a_model_that_was_rolled_back_is_refused_although_it_was_blessed():
+    push = {
+        "outcome": "withdrawn",
+        "version": 6,
+        "path": "/serving/6",
+        "reason": "it is version 5, which was rolled back",
+    }
+    found = made_findings(push=push)
+    summary = content.summary(found)
+    assert (summary["blessed"], summary["verdict"], summary["pushed_path"]) == (False, "withdrawn", None)
+    assert summary["reasons"] == ["Not pushed: it is version 5, which was rolled back."]
+    text = text_of(render.render(found))
+    assert "Withdrawn: this model was rolled back, and not pushed again" in text
+    assert "Version 6 goes on serving." in text
+
+
 def test_summary_has_what_programs_read():
     found = made_findings()
     assert content.summary(found) == {

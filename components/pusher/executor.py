@@ -13,6 +13,7 @@ from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
 from components import serving_versions
+from components.pusher import history
 from components.pusher.push import push
 from modules import features
 
@@ -22,9 +23,10 @@ PUSH_FILE = "push.json"
 class Executor(base_executor.BaseExecutor):
     """Writes push.json and sets the properties that TFX's own Pusher sets.
 
-    push.json holds `outcome` ("pushed", "unchanged" or "not_blessed"), `version` and `path` of the
-    version that serves now (null when none does), `reason`, and `serving_state` after the push (see
-    serving_versions.state). The model itself is not copied into the artifact: it lies in the destination.
+    push.json holds `outcome` ("pushed", "unchanged", "not_blessed" or "withdrawn"), `version` and `path`
+    of the version that serves now (null when none does), `reason`, and `serving_state` after the push
+    (see serving_versions.state). The model itself is not copied into the artifact: it lies in the
+    destination.
     """
 
     def Do(
@@ -38,13 +40,19 @@ class Executor(base_executor.BaseExecutor):
             artifact_utils.get_single_instance(input_dict["blessing"]),
             artifact_utils.get_single_instance(input_dict["infra_blessing"]),
         )
+        model_dir = path_utils.serving_model_path(artifact_utils.get_single_instance(input_dict["model"]).uri)
         if refused_by:
-            result = not_pushed(destination, refused_by)
+            result = not_pushed(destination, "not_blessed", f"not blessed by {' and '.join(refused_by)}")
+        elif (rolled_back := withdrawn_version(model_dir, destination)) is not None:
+            reason = (
+                f"it is, byte for byte, version {rolled_back}, which was rolled back. To let it serve after "
+                f"all: headstart rollback CONFIG --to {rolled_back}"
+            )
+            result = not_pushed(destination, "withdrawn", reason)
         else:
-            model = artifact_utils.get_single_instance(input_dict["model"])
             statistics = artifact_utils.get_single_instance(input_dict["statistics"])
             train = stats_artifact_utils.load_statistics(statistics, features.TRAIN_SPLIT).proto()
-            pushed = push(path_utils.serving_model_path(model.uri), destination, train.SerializeToString())
+            pushed = push(model_dir, destination, train.SerializeToString())
             result = {
                 "outcome": "pushed" if pushed.new else "unchanged",
                 "version": pushed.version,
@@ -73,12 +81,21 @@ def who_refuses(blessing: types.Artifact, infra_blessing: types.Artifact) -> lis
     return refused_by
 
 
-def not_pushed(destination: str, refused_by: list[str]) -> dict:
+def withdrawn_version(model_dir: str, destination: str) -> int | None:
+    """Returns the version as which a model was pushed and rolled back; None for any other model.
+
+    A later run with the same images and settings finds the same model in its cache.
+    """
+    withdrawn = history.withdrawn(history.read(destination))
+    return withdrawn.get(serving_versions.content_hash(model_dir)) if withdrawn else None
+
+
+def not_pushed(destination: str, outcome: str, reason: str) -> dict:
     """Returns the content of push.json for a model that may not serve."""
     version = serving_versions.serving_version(destination)
     return {
-        "outcome": "not_blessed",
+        "outcome": outcome,
         "version": version,
         "path": None if version is None else str(serving_versions.versions(destination)[version]),
-        "reason": f"not blessed by {' and '.join(refused_by)}",
+        "reason": reason,
     }

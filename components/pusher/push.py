@@ -20,7 +20,12 @@ LOCK_FILE = ".push.lock"
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
 
-def push(saved_model_dir: str | Path, destination: str | Path, training_statistics: bytes) -> Pushed:
+def push(
+    saved_model_dir: str | Path,
+    destination: str | Path,
+    training_statistics: bytes,
+    remarks: dict | None = None,
+) -> Pushed:
     """Makes a model the newest version in the destination, unless it is the newest already.
 
     In a local folder the copy is made under a hidden name, forced to disk and then renamed: whoever
@@ -34,6 +39,7 @@ def push(saved_model_dir: str | Path, destination: str | Path, training_statisti
         address.
       training_statistics: of the data that the model was trained on, a serialized
         DatasetFeatureStatisticsList.
+      remarks: further keys of the version's manifest, see `components.pusher.history`.
 
     Raises:
       FileNotFoundError: when saved_model_dir holds no SavedModel.
@@ -43,7 +49,7 @@ def push(saved_model_dir: str | Path, destination: str | Path, training_statisti
     content_hash = serving_versions.content_hash(saved_model_dir)
     destination = location(destination)
     if is_remote(destination):
-        return push_to_store(saved_model_dir, content_hash, destination, training_statistics)
+        return push_to_store(saved_model_dir, content_hash, destination, training_statistics, remarks)
     _make_folder(destination)
     with _locked(destination):
         for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
@@ -56,7 +62,7 @@ def push(saved_model_dir: str | Path, destination: str | Path, training_statisti
         _copy(saved_model_dir, incoming)
         (incoming / serving_versions.PUSH_RECORDS).mkdir(parents=True, exist_ok=True)
         (incoming / serving_versions.MANIFEST).write_text(
-            manifest(version, saved_model_dir, content_hash), encoding="utf-8"
+            manifest(version, saved_model_dir, content_hash, remarks), encoding="utf-8"
         )
         (incoming / serving_versions.TRAINING_STATISTICS).write_bytes(training_statistics)
         _make_readable_and_durable(incoming)

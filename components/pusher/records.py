@@ -24,12 +24,13 @@ class Pushed:
     new: bool
 
 
-def manifest(version: int, saved_model_dir: Path, content_hash: str) -> str:
-    """Returns the text of a version's manifest.json."""
+def manifest(version: int, saved_model_dir: Path, content_hash: str, remarks: dict | None) -> str:
+    """Returns the text of a version's manifest.json; `remarks` are further keys."""
     content = {
         "version": version,
         "content_hash": content_hash,
         "labels": serving_versions.read_labels(saved_model_dir),
         "pushed_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **(remarks or {}),
     }
     return json.dumps(content, indent=2, ensure_ascii=False)

@@ -36,7 +36,11 @@ logger = logging.getLogger("headstart.push")
 
 
 def push_to_store(
-    saved_model_dir: Path, content_hash: str, destination: Location, training_statistics: bytes
+    saved_model_dir: Path,
+    content_hash: str,
+    destination: Location,
+    training_statistics: bytes,
+    remarks: dict | None = None,
 ) -> Pushed:
     """Makes a local model the newest version at an address, unless it is the newest already.
 
@@ -45,6 +49,7 @@ def push_to_store(
       content_hash: of the model.
       destination: address of numbered versions.
       training_statistics: a serialized DatasetFeatureStatisticsList.
+      remarks: further keys of the manifest.
 
     Raises:
       StorageError: when the store cannot be reached or written to.
@@ -67,7 +72,7 @@ def push_to_store(
             continue
         with explained(folder):
             (folder / serving_versions.MANIFEST).write_bytes(
-                manifest(version, saved_model_dir, content_hash).encode()
+                manifest(version, saved_model_dir, content_hash, remarks).encode()
             )
             _claim_file(destination, version).unlink()
         return Pushed(version, folder, new=True)

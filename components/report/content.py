@@ -40,13 +40,14 @@ class Findings:
 
 def summary(found: Findings) -> dict:
     """summary.json: the outcome for programs and for the last lines of a run."""
+    serves = found.push["outcome"] in ("pushed", "unchanged")
     return {
         "verdict": found.push["outcome"],
-        "blessed": found.verdict["blessed"] and found.infra["ok"],
+        "blessed": found.verdict["blessed"] and found.infra["ok"] and serves,
         "accuracy": {**found.verdict["metrics"]["accuracy"], "n": found.verdict["images"]},
         "reasons": reasons(found),
-        "pushed_version": found.push["version"] if found.push["outcome"] != "not_blessed" else None,
-        "pushed_path": found.push["path"] if found.push["outcome"] != "not_blessed" else None,
+        "pushed_version": found.push["version"] if serves else None,
+        "pushed_path": found.push["path"] if serves else None,
         "serving_path": found.push["path"],
         "report": "report.html",
         "written": found.written,
@@ -59,6 +60,8 @@ def reasons(found: Findings) -> list[str]:
     sentences += [f"The exported model failed its check: {reason}" for reason in found.infra["reasons"]]
     if found.push["outcome"] == "unchanged":
         sentences.append(f"Not pushed again: {found.push['reason']}.")
+    if found.push["outcome"] == "withdrawn":
+        sentences.append(f"Not pushed: {found.push['reason']}.")
     return sentences
 
 
@@ -77,8 +80,12 @@ def headline(found: Findings) -> dict:
             "title": f"Unchanged: version {version} is this very model",
             "detail": found.push["path"],
         }
+    refused = {
+        "not_blessed": "Not blessed: the model was not pushed",
+        "withdrawn": "Withdrawn: this model was rolled back, and not pushed again",
+    }
     stays = "Nothing serves." if version is None else f"Version {version} goes on serving."
-    return {"tone": "bad", "title": "Not blessed: the model was not pushed", "detail": stays}
+    return {"tone": "bad", "title": refused[outcome], "detail": stays}
 
 
 def metric_rows(compared: dict, top_k: int) -> list[dict]:
