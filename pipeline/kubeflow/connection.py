@@ -61,7 +61,7 @@ def _address(text: str | None, flag: str) -> str:
     if not text:
         raise ValueError(
             "there is no address of Kubeflow Pipelines. Give --host, set HEADSTART_KFP_HOST, or set "
-            "cluster.host in the config. In the cluster it is http://ml-pipeline.kubeflow:8888; from outside, "
+            "cluster.host in the config. In the cluster it is http://ml-pipeline.kubeflow:8888; outside, "
             "`kubectl port-forward -n kubeflow svc/ml-pipeline 8888` makes it http://localhost:8888"
         )
     try:

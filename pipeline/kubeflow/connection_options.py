@@ -1,4 +1,4 @@
-"""The options by which `submit` and `schedule` reach Kubeflow Pipelines, each with its environment variable."""
+"""The options by which `submit` and `schedule` reach Kubeflow Pipelines, and their environment variables."""
 
 import dataclasses
 import functools
