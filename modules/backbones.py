@@ -9,6 +9,7 @@ import os
 import typing
 
 from modules.recipe import Model
+from modules.storage import check_access, explained, is_remote, local_copy, location
 
 if typing.TYPE_CHECKING:
     import keras
@@ -129,6 +130,7 @@ def check_model(model: Model) -> None:
     """Checks everything about backbone, size and weights that can be known without TensorFlow.
 
     Raises:
+      StorageError: for a weights file or backbone file at an address that cannot be read.
       ValueError: for an unknown backbone, a size that is too small, or a weights file beside a backbone_file.
       FileNotFoundError: for a weights file or backbone file that does not exist.
     """
@@ -146,8 +148,28 @@ def check_model(model: Model) -> None:
 
 
 def _check_file(option: str, path: str) -> None:
-    if not os.path.isfile(path):
+    if is_remote(path):
+        file = location(path)
+        with explained(path):
+            if not file.is_file():
+                check_access(file.parent)
+                raise FileNotFoundError(f"{option}: there is no file at {path}.")
+    elif not os.path.isfile(path):
         raise FileNotFoundError(f"{option}: there is no file {path!r} (looked at {os.path.abspath(path)}).")
+
+
+def with_local_files(model: Model) -> Model:
+    """Returns the model with weights file and backbone file copied to this machine, if they lie elsewhere.
+
+    Raises:
+      FileNotFoundError: when there is no such file.
+      StorageError: when an address cannot be read.
+    """
+    return dataclasses.replace(
+        model,
+        weights=local_copy(model.weights) if is_remote(model.weights) else model.weights,
+        backbone_file=model.backbone_file and local_copy(model.backbone_file),
+    )
 
 
 def preprocessing_mode(model: Model) -> PreprocessingMode:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from modules import features
-from modules.backbones import build_backbone, image_size_of, preprocessing_mode
+from modules.backbones import build_backbone, image_size_of, preprocessing_mode, with_local_files
 from modules.examples import load_images, matching_files
 from modules.machine import machine, versions
 from modules.model import Classifier, FromPixels, build_classifier
@@ -18,6 +18,7 @@ from modules.serving import export
 from modules.stages import Setting, run_stages
 from modules.store import ArrayStore
 from modules.strategy import build_strategy, check_batch_size, precision
+from modules.training_folders import log_folder, state_folder
 from modules.training_state import mark_exported, remove_old_states, training_key
 from modules.transform_graph import TransformGraph
 
@@ -27,16 +28,26 @@ def run_fn(fn_args) -> None:
 
     Args:
       fn_args: tfx.components.FnArgs. Its custom_config holds `model` and `training` as modules.recipe
-        describes them, and the folders `training_dir` and `tensorboard_dir`.
+        describes them, and the folders `training_dir` (None: interrupted trainings start over) and
+        `tensorboard_dir`. Both may be addresses, as may weights and backbone_file.
+
+    Raises:
+      StorageError: when an address cannot be read.
     """
+    with log_folder(fn_args.custom_config["tensorboard_dir"]) as log_dir:
+        _train_and_export(fn_args, log_dir)
+
+
+def _train_and_export(fn_args, log_dir: str) -> None:
     config = fn_args.custom_config
     model = TypeAdapter(Model).validate_python(config["model"])
     training = TypeAdapter(Training).validate_python(config["training"])
     graph = TransformGraph(fn_args.transform_output)
     examples = matching_files([*fn_args.train_files, *fn_args.eval_files])
     key = training_key(config, [*graph.files(), *examples])
-    remove_old_states(config["training_dir"], key)
-    state_dir = os.path.join(config["training_dir"], key)
+    training_dir = state_folder(config["training_dir"])
+    remove_old_states(training_dir, key)
+    state_dir = os.path.join(training_dir, key)
     store = ArrayStore(os.path.join(state_dir, "store"), training.store)
     strategy = build_strategy(training.distribution)
     check_batch_size(training.batch_size, strategy.num_replicas_in_sync)
@@ -49,16 +60,17 @@ def run_fn(fn_args) -> None:
         store=store,
         replicas=strategy.num_replicas_in_sync,
         state_dir=state_dir,
-        log_dir=os.path.join(config["tensorboard_dir"], key),
+        log_dir=os.path.join(log_dir, key),
     )
+    local_model = with_local_files(model)
     keras.utils.set_random_seed(training.seed % 2**32)
     with strategy.scope(), precision(training.mixed_precision):
-        trained = build(model, graph.labels, training.seed)
+        trained = build(local_model, graph.labels, training.seed)
         stages = run_stages(trained, setting)
     store.delete()
 
     plain = training.mixed_precision == "none" and training.distribution == "none"
-    exported = trained if plain else float32_copy(trained, model, graph.labels)
+    exported = trained if plain else float32_copy(trained, local_model, graph.labels)
     labels_and_model = {
         "labels": list(graph.labels),
         "backbone": model.backbone_file or model.backbone,

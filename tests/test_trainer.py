@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,11 @@ import tensorflow as tf
 
 from components.report import figures
 from modules import features
+from modules.backbones import check_model, with_local_files
+from modules.recipe import Model
+from modules.storage import StorageError, files_below, local_copy, location, upload_files
 from modules.trainer import run_fn
+from modules.training_folders import log_folder
 from tests.tiny_training import IMAGE_SIZE, LABELS, tiny_backbone
 from tests.tiny_transform import tiny_examples, trainer_arguments, write_split, write_transform_graph
 
@@ -144,6 +149,68 @@ def test_the_export_is_float32_on_one_device_whatever_trained_it(tmp_path, input
     reference = np.load(f"{arguments.model_run_dir}/reference_outputs.npz")
     _, probabilities = answers_to_test_images(arguments, inputs)
     np.testing.assert_allclose(reference["probabilities"], probabilities[:64], atol=1e-5)
+
+
+def test_backbone_and_logs_lie_in_an_object_store(tmp_path, trained, inputs, s3_bucket, caplog):
+    upload_files({"own.keras": Path(inputs["model"]["backbone_file"])}, f"{s3_bucket}/models")
+    address = f"{s3_bucket}/models/own.keras"
+    remote_inputs = {**inputs, "model": inputs["model"] | {"backbone_file": address}}
+    arguments = trainer_arguments(tmp_path, **remote_inputs, training={"recipe": RECIPE, "batch_size": 16})
+    arguments.custom_config |= {"training_dir": None, "tensorboard_dir": f"{s3_bucket}/out/tensorboard"}
+    with caplog.at_level("INFO", "headstart.training"):
+        run_fn(arguments)
+
+    stages, expected = history_of(arguments)["stages"], history_of(trained[1])["stages"]
+    assert [s["eval_accuracy"] for s in stages] == [s["eval_accuracy"] for s in expected]
+    with open(f"{arguments.serving_model_dir}/assets.extra/headstart.json") as file:
+        assert json.load(file)["backbone"] == address
+    assert "if it is stopped, it starts over" in caplog.text
+    assert sorted(os.listdir(tmp_path)) == ["model", "model_run"]
+    logs = files_below(f"{s3_bucket}/out/tensorboard")
+    assert {name.split("/", 1)[1].rpartition("/")[0] for name in logs} == {
+        f"{stage}/{split}" for stage in ("1_head", "2_fine_tuning") for split in ("train", "eval")
+    }
+    copy = local_copy(f"{s3_bucket}/out/tensorboard")
+    (key,) = os.listdir(copy)
+    losses = [
+        event.summary.value[0]
+        for file in tf.io.gfile.glob(f"{copy}/{key}/1_head/train/*")
+        for event in tf.compat.v1.train.summary_iterator(file)
+        if event.summary.value
+    ]
+    assert len({value.tag for value in losses}) >= 2
+
+
+def test_logs_arrive_although_training_fails_and_their_loss_does_not_hide_why(s3_bucket, caplog):
+    def fail(tensorboard_dir):
+        with log_folder(tensorboard_dir) as folder:
+            (Path(folder) / "events").write_text("1 epoch")
+            raise ValueError("the loss is nan")
+
+    with pytest.raises(ValueError, match="the loss is nan"):
+        fail(f"{s3_bucket}/tensorboard")
+    assert (location(s3_bucket) / "tensorboard" / "events").read_text() == "1 epoch"
+    with pytest.raises(ValueError, match="the loss is nan"):
+        fail("s3://no-such-bucket/t")
+    assert "events were not uploaded: s3://no-such-bucket/t: there is no bucket" in caplog.text
+
+
+def test_a_weights_file_is_fetched_from_its_address_and_names_without_a_file_stay(s3_bucket):
+    (location(s3_bucket) / "net.weights.h5").write_bytes(b"weights")
+    model = Model(weights=f"{s3_bucket}/net.weights.h5")
+    check_model(model)
+    local = with_local_files(model)
+    assert Path(local.weights).name == "net.weights.h5"
+    assert Path(local.weights).read_bytes() == b"weights"
+    assert with_local_files(Model(weights="imagenet")) == Model(weights="imagenet")
+    assert with_local_files(Model(weights="/local.h5")).weights == "/local.h5"
+
+    with pytest.raises(
+        FileNotFoundError, match=rf"model\.weights: there is no file at {s3_bucket}/absent\.h5"
+    ):
+        check_model(Model(weights=f"{s3_bucket}/absent.h5"))
+    with pytest.raises(StorageError, match="there is no bucket 'no-such-bucket'"):
+        check_model(Model(weights="s3://no-such-bucket/net.h5"))
 
 
 def test_without_a_test_split_there_are_no_reference_outputs(tmp_path, inputs):
