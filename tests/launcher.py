@@ -161,15 +161,14 @@ class _Run:
                 ]
                 environment = self._environment(component["executorLabel"], container, folder)
                 finished = self._start(command, environment, folder)
-                logs = executor_input["outputs"]["artifacts"].pop("executor-logs")["artifacts"][0]
+                (logs,) = executor_input["outputs"]["artifacts"]["executor-logs"]["artifacts"]
                 _local_path(logs["uri"]).write_text(finished.stdout, encoding="utf-8")
-                self.cluster.upload(_local_path(logs["uri"]), logs["uri"])
-                if finished.returncode:
-                    return TaskRun(finished.returncode, finished.stdout, {})
-                outputs = self._produced(executor_input["outputs"])
+                outputs = {"executor-logs": logs}
+                if not finished.returncode:
+                    outputs = self._produced(executor_input["outputs"])
                 for artifact in outputs.values():
                     self.cluster.upload(_local_path(artifact["uri"]), artifact["uri"])
-                return TaskRun(0, finished.stdout, outputs)
+                return TaskRun(finished.returncode, finished.stdout, outputs)
             finally:
                 for local_folder in local_folders:
                     shutil.rmtree(local_folder, ignore_errors=True)
