@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.beam_config import Beam
 
+# Engines end a worker between two stages of a job unless told otherwise, and each new one imports TensorFlow.
+IDLE_WORKER_MILLISECONDS = 60_000
 RUNNING_MODES = {"threads": "multi_threading", "processes": "multi_processing"}
 
 
@@ -40,7 +42,12 @@ def _portable(beam: Beam) -> list[str]:
     arguments = ["--runner=PortableRunner", f"--job_endpoint={beam.job_endpoint}"]
     if beam.worker_pool is None:
         return [*arguments, "--environment_type=LOOPBACK"]
-    return [*arguments, "--environment_type=EXTERNAL", f"--environment_config={beam.worker_pool}"]
+    return [
+        *arguments,
+        "--environment_type=EXTERNAL",
+        f"--environment_config={beam.worker_pool}",
+        f"--environment_cache_millis={IDLE_WORKER_MILLISECONDS}",
+    ]
 
 
 def _dataflow(beam: Beam) -> list[str]:
@@ -49,7 +56,4 @@ def _dataflow(beam: Beam) -> list[str]:
         f"--project={beam.project}",
         f"--region={beam.region}",
         f"--temp_location={beam.temp_location}",
-        # The image has everything; workers that install it again would need the internet.
-        "--experiments=use_runner_v2",
-        "--sdk_location=container",
     ]

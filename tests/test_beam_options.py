@@ -40,6 +40,7 @@ ARGUMENTS = {
             "--job_endpoint=jobs:8099",
             "--environment_type=EXTERNAL",
             "--environment_config=localhost:50000",
+            "--environment_cache_millis=60000",
             "--sdk_worker_parallelism=2",
         ],
     ),
@@ -50,8 +51,6 @@ ARGUMENTS = {
             "--project=p",
             "--region=europe-west4",
             "--temp_location=gs://bucket/t",
-            "--experiments=use_runner_v2",
-            "--sdk_location=container",
         ],
     ),
 }

@@ -72,8 +72,7 @@ def test_the_executor_sees_local_paths_and_no_logs_and_the_launcher_sees_address
 
 
 def test_with_a_shared_folder_the_step_works_on_copies_there_and_leaves_nothing(launcher_in):
-    shared = launcher_in / "shared"
-    shared.mkdir()
+    shared = launcher_in / "shared" / "beam"  # made when it is missing
     (launcher_in / "in" / "model").mkdir(parents=True)
     (launcher_in / "in" / "model" / "weights").write_text("w")
     with entrypoint.workspace(

@@ -73,6 +73,7 @@ def workspace(executor_input: dict, shared_folder: str | None = None) -> Iterato
     if shared_folder is None:
         root, shared = Path("/"), contextlib.nullcontext()
     else:
+        os.makedirs(shared_folder, exist_ok=True)
         shared = tempfile.TemporaryDirectory(prefix="step-", dir=shared_folder)
         root = Path(shared.name)
     with shared:
