@@ -9,7 +9,7 @@ import os
 import typing
 
 from modules.recipe import Model
-from modules.storage import check_access, explained, is_remote, local_copy, location
+from modules.storage import StorageError, check_access, explained, is_remote, local_copy, location
 
 if typing.TYPE_CHECKING:
     import keras
@@ -149,11 +149,16 @@ def check_model(model: Model) -> None:
 
 def _check_file(option: str, path: str) -> None:
     if is_remote(path):
-        file = location(path)
-        with explained(path):
-            if not file.is_file():
-                check_access(file.parent)
-                raise FileNotFoundError(f"{option}: there is no file at {path}.")
+        try:
+            file = location(path)
+            with explained(path):
+                is_file = file.is_file()
+            if not is_file:
+                check_access(path)  # a missing bucket is worth another message
+        except StorageError as error:
+            raise StorageError(f"{option}: {error}") from error
+        if not is_file:
+            raise FileNotFoundError(f"{option}: there is no file at {path}.")
     elif not os.path.isfile(path):
         raise FileNotFoundError(f"{option}: there is no file {path!r} (looked at {os.path.abspath(path)}).")
 

@@ -11,6 +11,7 @@ from components.image_example_gen.listing import Listing
 from components.schema_gen.schema_file import check_schema_file
 from modules.backbones import check_model
 from modules.features import SPLITS, TRAIN_SPLIT
+from modules.storage import StorageError, check_access, is_remote
 from pipeline.config import Config
 from pipeline.problems import Problem
 
@@ -98,11 +99,6 @@ def nearest_existing(path: str) -> Path:
     return next(folder for folder in (Path(path), *Path(path).parents) if folder.exists())
 
 
-def is_address(path: str) -> bool:
-    """True for an address in a remote file system, such as s3://bucket/models."""
-    return "://" in path
-
-
 def _file_problems(config: Config) -> list[Problem]:
     problems = []
     try:
@@ -114,21 +110,38 @@ def _file_problems(config: Config) -> list[Problem]:
             check_schema_file(config.validation.schema)
         except (ValueError, OSError) as error:
             problems.append(Problem.from_error(error, "validation.schema"))
-    for key, folder in (("output", config.output), ("push.destination", config.push.destination)):
-        if is_address(folder):
-            problems.append(Problem(key, f"got {folder}; a local run needs a local folder"))
-            continue
-        existing = nearest_existing(folder)
-        if not existing.is_dir():
-            problems.append(Problem(key, f"{existing} is a file, not a folder. Use another path"))
-        elif not os.access(existing, os.W_OK):
-            problems.append(Problem(key, f"{existing} cannot be written to. Use another path"))
+    problems += _output_problems(config)
     weights_name = os.path.basename(config.model.weights)
     if weights_name == BUNDLED_WEIGHTS and config.model.backbone != "MobileNetV2":
         message = (
             f"{weights_name} fits MobileNetV2, not {config.model.backbone}. Use imagenet, or another file"
         )
         problems.append(Problem("model.weights", message))
+    return problems
+
+
+def _output_problems(config: Config) -> list[Problem]:
+    problems = []
+    if is_remote(config.output):
+        message = (
+            f"got {config.output}; a run on this machine keeps its metadata, its state and a lock there, "
+            "which needs a local folder. Use one; push.destination may be an address"
+        )
+        problems.append(Problem("output", message))
+    destination = config.push.destination
+    if not is_remote(config.output) or destination != os.path.join(config.output, "serving"):
+        try:
+            check_access(destination)
+        except StorageError as error:
+            problems.append(Problem("push.destination", str(error)))
+    for key, folder in (("output", config.output), ("push.destination", destination)):
+        if is_remote(folder):
+            continue
+        existing = nearest_existing(folder)
+        if not existing.is_dir():
+            problems.append(Problem(key, f"{existing} is a file, not a folder. Use another path"))
+        elif not os.access(existing, os.W_OK):
+            problems.append(Problem(key, f"{existing} cannot be written to. Use another path"))
     return problems
 
 
@@ -183,7 +196,7 @@ def _listing_problems(config: Config, listing: Listing) -> list[Problem]:
                 problems.append(
                     Problem("data.source", f"{total} images are too few: the {split} split has none")
                 )
-    if not is_address(config.output):
+    if not is_remote(config.output):
         needed, free = needed_bytes(config, listing), free_bytes(config.output)
         if needed > free:
             message = (

@@ -8,10 +8,11 @@ stages, its image size and its push destination.
 import dataclasses
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from modules.backbones import image_size_of
 from modules.recipe import Training
+from modules.storage import is_remote
 from pipeline.config import Config
 from pipeline.config_set import apply_set, open_recipe
 from pipeline.config_validation import validate
@@ -117,7 +118,7 @@ def resolve_paths(raw: dict, folder: Path) -> None:
         for parent in parents:
             mapping = mapping.get(parent) if isinstance(mapping, dict) else None
         value = mapping.get(key) if isinstance(mapping, dict) else None
-        if not isinstance(value, str) or not value or "://" in value:
+        if not isinstance(value, str) or not value or is_remote(value):
             continue
         if key == "weights" and value in WEIGHTS_WITHOUT_PATH:
             continue
@@ -137,6 +138,11 @@ def complete(config: Config) -> Config:
     )
 
 
+def _lies_in(path: str, folder: str) -> bool:
+    """True when a path lies below a folder, both local or both addresses."""
+    return is_remote(path) == is_remote(folder) and PurePosixPath(path).is_relative_to(folder)
+
+
 def relation_problems(config: Config) -> list[Problem]:
     """Returns what is wrong between fields that are each right on their own."""
     problems = []
@@ -150,7 +156,7 @@ def relation_problems(config: Config) -> list[Problem]:
             key = f"training.recipe.{index}.name"
             problems.append(Problem(key, f"two stages are called {name!r}; give each its own name"))
     for key, folder in (("output", config.output), ("push.destination", config.push.destination)):
-        if Path(folder).is_relative_to(config.data.source):
+        if _lies_in(folder, config.data.source):
             message = f"{folder} lies in data.source ({config.data.source}), and would be searched for images"
             problems.append(Problem(key, f"{message}. Use a folder outside"))
     return problems

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components import serving_versions
+from modules.storage import check_access, location
 from pipeline.config import Data
 from pipeline.config_file import load_config
 from pipeline.console import quiet_stderr
@@ -49,23 +50,27 @@ def find_model(model: str | None, config: str | None, working_folder: Path = Pat
     """Finds the model that is to answer.
 
     Args:
-      model: folder of a SavedModel, or of numbered versions, of which the newest answers.
+      model: folder or address of a SavedModel, or of numbered versions, of which the newest answers.
+        What lies at an address is copied to a temporary folder.
       config: config file; the newest model in its push destination answers.
       working_folder: without both, the model pushed last to one of its runs/*/serving answers.
 
     Raises:
       ValueError: when both are given, or the config is wrong.
       FileNotFoundError: when there is no model.
+      StorageError: when an address cannot be read.
     """
     if model and config:
         raise ValueError("give either --model or --config, not both")
     max_megapixels = Data(source="").max_megapixels  # the default
     if config:
         loaded = load_config(config)
-        return Served(_newest(Path(loaded.push.destination), config), loaded.data.max_megapixels)
+        return Served(_newest(loaded.push.destination, config), loaded.data.max_megapixels)
     if model:
-        folder = Path(model)
-        return Served(folder if (folder / "saved_model.pb").is_file() else _newest(folder), max_megapixels)
+        folder = location(model)
+        if serving_versions.has_model(folder):
+            return Served(serving_versions.local_version(folder), max_megapixels)
+        return Served(_newest(model), max_megapixels)
     pushed = [
         version
         for destination in working_folder.glob("runs/*/serving")
@@ -150,10 +155,11 @@ def _read(file: Path, max_megapixels: float) -> bytes | Exception:
         return error
 
 
-def _newest(destination: Path, config: str | None = None) -> Path:
+def _newest(destination: str, config: str | None = None) -> Path:
     versions = serving_versions.versions(destination)
     if versions:
-        return versions[max(versions)]
+        return serving_versions.local_version(versions[max(versions)])
+    check_access(destination)
     todo = (
         f"`headstart run {config}` pushes one" if config else "It must be a SavedModel or a push destination"
     )

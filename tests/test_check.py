@@ -2,14 +2,18 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
 
+from components.schema_gen.inference import infer_schema
 from modules.recipe import Model, Training
+from modules.storage import location
 from pipeline import check
 from pipeline.check import check_config
 from pipeline.check_summary import summarise
 from pipeline.config import Config, Data, Evaluation, Push, Validation
 from pipeline.config_file import complete
 from pipeline.recipes import load_stages
+from tests import s3, tiny_data
 from tests.tiny_images import write_class_folders, write_images
 
 
@@ -77,18 +81,69 @@ def test_a_file_where_a_folder_is_to_be_is_reported(tmp_path, key):
     assert (problem.key, "is a file, not a folder" in problem.message) == (key, True)
 
 
-@pytest.mark.parametrize("key", ["output", "push.destination"])
-def test_an_address_is_no_folder_for_a_local_run(tmp_path, key):
+@pytest.mark.parametrize("pushed_to", ["elsewhere", "the output"])
+def test_the_output_of_a_local_run_is_a_local_folder(tmp_path, pushed_to):
     write_class_folders(tmp_path / "photos")
-    config = make_config(tmp_path)
-    if key == "output":
-        config = dataclasses.replace(config, output="s3://bucket/out")
-    else:
-        config = dataclasses.replace(config, push=Push(destination="s3://bucket/served"))
+    config = dataclasses.replace(make_config(tmp_path), output="s3://bucket/out")
+    if pushed_to == "the output":
+        config = complete(dataclasses.replace(config, push=Push()))
+        assert config.push.destination == "s3://bucket/out/serving"
     (problem,) = check_config(config).problems
-    assert problem.key == key
-    assert problem.message.startswith("got s3://bucket/")
-    assert problem.message.endswith("; a local run needs a local folder")
+    assert problem.key == "output"
+    assert problem.message.startswith("got s3://bucket/out; a run on this machine keeps its metadata")
+    assert problem.message.endswith("push.destination may be an address")
+
+
+def test_files_and_the_push_destination_may_be_addresses(tmp_path, s3_bucket):
+    write_class_folders(tmp_path / "photos", ("cat", "dog", "emu", "fox"), count=50)
+    schema = infer_schema(tiny_data.statistics(["cat", "dog", "emu", "fox"]))
+    (location(s3_bucket) / "net.weights.h5").write_bytes(b"weights")
+    (location(s3_bucket) / "s.pbtxt").write_text(text_format.MessageToString(schema))
+    config = make_config(
+        tmp_path,
+        model=Model(weights=f"{s3_bucket}/net.weights.h5"),
+        validation=Validation(schema=f"{s3_bucket}/s.pbtxt"),
+        push=Push(destination=f"{s3_bucket}/nothing/here/yet"),
+    )
+    checkup = check_config(config)
+    assert (checkup.problems, checkup.notes) == ((), ())
+    assert f"serving   {s3_bucket}/nothing/here/yet" in summarise(config, checkup)
+
+
+def test_every_address_that_cannot_be_used_is_reported_at_once(tmp_path, s3_bucket):
+    write_class_folders(tmp_path / "photos", ("cat", "dog", "emu", "fox"), count=50)
+    config = make_config(
+        tmp_path,
+        model=Model(weights=f"{s3_bucket}/absent.weights.h5"),
+        validation=Validation(schema="ftp://host/s.pbtxt"),
+        push=Push(destination="s3://no-such-bucket/served"),
+    )
+    problems = {problem.key: problem.message for problem in check_config(config).problems}
+    assert problems == {
+        "model.weights": f"there is no file at {s3_bucket}/absent.weights.h5.",
+        "validation.schema": "ftp://host/s.pbtxt: unknown kind of address ftp://. Use s3:// or gs://, or a "
+        "local path.",
+        "push.destination": "s3://no-such-bucket/served: there is no bucket 'no-such-bucket'. Create it, or "
+        "correct the address.",
+    }
+
+
+def test_a_backbone_file_in_a_bucket_that_is_not_there_is_reported_by_its_key(tmp_path, s3_bucket):
+    write_class_folders(tmp_path / "photos")
+    model = Model(backbone_file="s3://no-such-bucket/own.keras", image_size=64)
+    (problem,) = check_config(make_config(tmp_path, model=model)).problems
+    assert problem.key == "model.backbone_file"
+    assert problem.message.startswith("s3://no-such-bucket/own.keras: there is no bucket 'no-such-bucket'")
+
+
+def test_a_store_that_does_not_answer_is_one_problem_that_names_the_variable(tmp_path, s3_endpoint):
+    write_class_folders(tmp_path / "photos", ("cat", "dog", "emu", "fox"), count=50)
+    with s3.environment("http://127.0.0.1:9"):
+        config = make_config(tmp_path, push=Push(destination="s3://bucket/served"))
+        (problem,) = check_config(config).problems
+    assert problem.key == "push.destination"
+    assert "the store does not answer" in problem.message
+    assert "Set AWS_ENDPOINT_URL" in problem.message
 
 
 def test_a_schema_file_that_a_run_could_not_use_is_reported(tmp_path):

@@ -289,6 +289,28 @@ def test_the_output_may_not_lie_among_the_images(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("source", "destination", "inside"),
+    [
+        ("s3://bucket/photos", "s3://bucket/photos/served", True),
+        ("s3://bucket/photos/", "s3://bucket/photos", True),
+        ("s3://bucket", "s3://bucket/served", True),
+        ("s3://bucket/photos", "s3://bucket/photos-served", False),
+        ("s3://bucket/photos", "gs://bucket/photos/served", False),
+        ("s3://bucket/photos", "/bucket/photos/served", False),
+    ],
+)
+def test_a_model_may_not_be_pushed_among_the_images_of_a_bucket(tmp_path, source, destination, inside):
+    sets = (f"data.source={source}", f"push.destination={destination}")
+    if not inside:
+        loaded = load_config(write_config(tmp_path), sets)
+        assert (loaded.data.source, loaded.push.destination) == (source, destination)
+        return
+    (problem,) = problems_of(write_config(tmp_path), *sets)
+    assert problem.key == "push.destination"
+    assert f"{destination} lies in data.source ({source})" in problem.message
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "the file is empty"),

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from components.pusher.push import push
+from modules.storage import location
 from pipeline.cli import main
 from pipeline.predict import find_images, find_model
 from tests import tiny_models
@@ -96,6 +98,35 @@ def test_a_config_names_the_push_destination_and_the_size_limit(workplace):
     Path("pets.yaml").write_text("name: a\noutput: out\ndata: {source: photos, max_megapixels: 2}\n")
     version = write_version(workplace / "out/serving", 3)
     assert find_model(None, "pets.yaml") == (version, 2.0)
+
+
+def test_a_model_or_a_push_destination_may_be_an_address(workplace, model_dir, s3_bucket, capsys):
+    write_grey(workplace / "light.png", 204)
+    destination = f"{s3_bucket}/serving"
+    push(tiny_models.save_model(workplace / "old", weight=0.1), destination, b"")
+    push(model_dir, destination, b"")
+    (location(destination) / "3" / "saved_model.pb").write_bytes(b"of a push that was killed")
+    Path("pets.yaml").write_text(f"name: a\noutput: out\npush: {{destination: '{destination}'}}\n")
+    with Path("pets.yaml").open("a") as file:
+        file.write("data: {source: photos}\n")
+
+    answers = []
+    for arguments in (["--model", destination], ["--model", f"{destination}/2"], ["--config", "pets.yaml"]):
+        assert main(["predict", "light.png", "--json", *arguments]) == 0
+        answers.append(json.loads(capsys.readouterr().out))
+
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["top"][0] == {"label": "bright", "probability": pytest.approx(0.8, abs=1e-5)}
+
+
+def test_an_address_without_a_model_is_explained(workplace, s3_bucket, capsys):
+    write_grey(workplace / "light.png", 204)
+    assert main(["predict", "light.png", "--model", f"{s3_bucket}/nothing"]) == 2
+    assert f"no model in {s3_bucket}/nothing. It must be a SavedModel or a push destination" in (
+        capsys.readouterr().err
+    )
+    assert main(["predict", "light.png", "--model", "s3://no-such-bucket/serving"]) == 2
+    assert "there is no bucket 'no-such-bucket'" in capsys.readouterr().err
 
 
 def test_without_model_and_config_the_model_pushed_last_below_runs_answers(workplace):
