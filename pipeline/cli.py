@@ -383,6 +383,40 @@ def schedule(
         raise UserError(str(error)) from None
 
 
+@cli.command()
+@click.argument("source")
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Look again that often.")
+@click.option("--once", is_flag=True, help="Look once and end; that is so without --every.")
+@click.option(
+    "--keep", default=2, show_default=True, type=click.IntRange(min=1), help="Versions in the folder."
+)
+@click.option("--reports", is_flag=True, help="SOURCE is an output: copy its reports instead of models.")
+def mirror(source: str, folder: str, every: float | None, once: bool, keep: int, reports: bool) -> int:
+    """Copy pushed models from SOURCE into a local FOLDER, for a model server beside it.
+
+    SOURCE is a push destination: a folder, s3://... or gs://... TensorFlow Serving reads folders
+    only. The newest versions are copied, each whole or not at all; older ones are removed. While
+    SOURCE cannot be read, or is empty, what FOLDER holds stays. With --every the command goes on
+    until SIGTERM or Ctrl-C and reports what fails without ending.
+
+    \b
+    Examples:
+      headstart mirror s3://models/shoes /models/shoes
+      headstart mirror s3://models/shoes /models/shoes --every 30
+      headstart mirror s3://runs/shoes /srv/reports --reports --every 60
+    """
+    from pipeline.mirroring import follow
+
+    if once and every:
+        raise click.UsageError("--once and --every contradict each other; give one of them.")
+    try:
+        follow(source, folder, keep, reports, every)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    return 0
+
+
 @cli.group(name="list")
 def list_group() -> None:
     """List what a config can name.

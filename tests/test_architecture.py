@@ -31,6 +31,7 @@ LIGHT_MODULES = [
     "pipeline.freshness",
     "pipeline.version_list",
     "components.pusher.rollback",
+    "pipeline.mirroring",
 ]
 HEAVY_PACKAGES = {"tensorflow", "keras", "tfx", "apache_beam"}
 

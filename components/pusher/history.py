@@ -44,8 +44,12 @@ def read(destination: str) -> list[Version]:
     Raises:
       StorageError: when the destination is an address that cannot be read.
     """
-    versions = serving_versions.versions(destination)
-    return [Version(number, path, _manifest(path)) for number, path in versions.items()]
+    return [read_version(number, path) for number, path in serving_versions.versions(destination).items()]
+
+
+def read_version(number: int, path: Location) -> Version:
+    """Returns one version with its manifest."""
+    return Version(number, path, _manifest(path))
 
 
 def withdrawn(versions: list[Version]) -> dict[str, int]:

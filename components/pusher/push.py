@@ -65,9 +65,9 @@ def push(
             manifest(version, saved_model_dir, content_hash, remarks), encoding="utf-8"
         )
         (incoming / serving_versions.TRAINING_STATISTICS).write_bytes(training_statistics)
-        _make_readable_and_durable(incoming)
+        make_readable_and_durable(incoming)
         incoming.rename(destination / str(version))
-        _force_to_disk(destination)
+        force_to_disk(destination)
     return Pushed(version, destination / str(version), new=True)
 
 
@@ -93,16 +93,18 @@ def _copy(source: Path, target: Path) -> None:
     )
 
 
-def _make_readable_and_durable(root: Path) -> None:
+def make_readable_and_durable(root: Path) -> None:
+    """Lets every user read a folder's files, and forces them to disk."""
     for folder, _, files in os.walk(root, topdown=False):
         for name in files:
             os.chmod(os.path.join(folder, name), _FILE_MODE)
-            _force_to_disk(os.path.join(folder, name))
+            force_to_disk(os.path.join(folder, name))
         os.chmod(folder, _FOLDER_MODE)
-        _force_to_disk(folder)
+        force_to_disk(folder)
 
 
-def _force_to_disk(path: str | Path) -> None:
+def force_to_disk(path: str | Path) -> None:
+    """Returns when a file, or the names in a folder, would survive a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -23,16 +23,17 @@ def publish(page: str, summary: str, output: str, run_id: str) -> None:
     """
     root = location(output)
     for folder in (root / HISTORY / run_id, root):
-        _write_whole(folder / PAGE, page)
-        _write_whole(folder / SUMMARY, summary)
+        write_whole(folder / PAGE, page.encode())
+        write_whole(folder / SUMMARY, summary.encode())
 
 
-def _write_whole(path: Location, text: str) -> None:
+def write_whole(path: Location, content: bytes) -> None:
+    """Writes a file so that whoever reads it finds all of it, or what was there before."""
     if is_remote(path):  # an object store shows an object when all of it is there
         with explained(path):
-            path.write_bytes(text.encode())
+            path.write_bytes(content)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_name(f".{path.name}")
-    incoming.write_text(text, encoding="utf-8")
+    incoming.write_bytes(content)
     incoming.replace(path)

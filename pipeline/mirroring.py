@@ -1,0 +1,46 @@
+"""`headstart mirror`: look once, or again and again until the process is told to end."""
+
+import signal
+import time
+
+import click
+
+from components.pusher.mirror import mirror
+from components.report.mirror import mirror_reports
+
+
+def follow(source: str, folder: str, keep: int, reports: bool, every: float | None) -> None:
+    """Copies what is new in the source, and prints a line about it; again and again with `every`.
+
+    Args:
+      source: push destination, or with `reports` the output of runs.
+      folder: local folder.
+      keep: how many versions the folder holds.
+      reports: whether reports are copied instead of models.
+      every: seconds between two looks; None looks once.
+
+    Raises:
+      ValueError, OSError: what went wrong when looking once. With `every` it is printed, and the next look
+        may find it mended.
+      SystemExit: with code 0, on SIGTERM.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    while True:
+        try:
+            line = None
+            for line in mirror_reports(source, folder) if reports else mirror(source, folder, keep):
+                click.echo(line)
+            if line is None and every is None:
+                click.echo(f"Nothing to copy: {folder} has all that there is in {source}.")
+        except (ValueError, OSError) as error:
+            if every is None:
+                raise
+            click.echo(f"Nothing copied: {error}", err=True)
+        if every is None:
+            return
+        time.sleep(every)
+
+
+def _end(number, _frame) -> None:
+    # What is being copied has a hidden name, and is removed on the way out.
+    raise SystemExit(0)
