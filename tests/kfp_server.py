@@ -82,7 +82,7 @@ class KfpServer:
 
     def reply(self, method: str, path: str, query: dict[str, str], body: dict | None) -> tuple[int, dict]:
         """Returns status and document for a request."""
-        _, _, resource, *rest = path.removeprefix(PREFIX).split("/", 3) if path.startswith(PREFIX) else "   "
+        resource, *rest = path.removeprefix(f"{PREFIX}/").split("/")
         identifier, _, verb = (rest[0] if rest else "").partition(":")
         if resource == "healthz":
             return 200, {"multi_user": True} if self.namespace else {}
@@ -140,7 +140,8 @@ class KfpServer:
         self._polls += 1
         run["state"] = state
         if state not in ("PENDING", "RUNNING"):
-            run["finished_at"] = _text(START + timedelta(seconds=600))
+            created = datetime.fromisoformat(run["created_at"].replace("Z", "+00:00"))
+            run["finished_at"] = _text(created + timedelta(seconds=600))
         details = [
             {
                 "display_name": name,

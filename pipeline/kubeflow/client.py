@@ -170,12 +170,14 @@ def _failure(connection: Connection, error: http.HTTPError) -> ClusterError:
             f"no secure connection to {host}: {_short(str(reason))}. With a company's own certificates, give "
             "--ca-cert FILE; where the server has none, an address with http://"
         )
-    if isinstance(reason, http.ConnectTimeoutError | http.ReadTimeoutError):
+    is_refused = isinstance(reason, http.NewConnectionError)  # which urllib3 counts among the timeouts
+    if isinstance(reason, http.TimeoutError) and not is_refused:
         return ClusterError(
             f"{host} does not answer in time. Is the address right, and may this machine reach it?",
             is_passing=True,
         )
-    cause = str(reason).rpartition(": ")[2]
+    # The innermost of the causes, as in ProtocolError("Connection aborted", RemoteDisconnected("...")).
+    cause = str(reason.args[-1] if isinstance(reason, http.ProtocolError) else reason).rpartition(": ")[2]
     return ClusterError(
         f"{host} cannot be reached: {_short(cause)}. Is the address right, does a port-forward still run?",
         is_passing=True,
@@ -195,9 +197,8 @@ def _refusal(connection: Connection, error: ApiException, url: str) -> ClusterEr
         text = f"the token of {used} was refused" if used else advice
         return ClusterError(f"{host} asks for credentials (401): {text}", status)
     if status == 403:
-        return ClusterError(
-            f"{host} does not allow this{whose} (403): {message or 'no reason given'}", status
-        )
+        reason = message or _plain(error.body) or "no reason given"
+        return ClusterError(f"{host} does not allow this{whose} (403): {reason}", status)
     if status == 404 and message is None:
         path = url.removeprefix(host).partition("?")[0]
         return ClusterError(
@@ -208,7 +209,9 @@ def _refusal(connection: Connection, error: ApiException, url: str) -> ClusterEr
     names = {400: "refused the request", 404: "does not know it", 409: "has it already", 429: "is busy"}
     what = names.get(status, "failed")
     is_passing = status >= 500 or status == 429
-    return ClusterError(f"{host} {what} ({status}): {message or error.reason}", status, is_passing)
+    return ClusterError(
+        f"{host} {what} ({status}): {message or _plain(error.body) or error.reason}", status, is_passing
+    )
 
 
 def _message(body: bytes | str | None) -> str | None:
@@ -221,6 +224,12 @@ def _message(body: bytes | str | None) -> str | None:
         return None
     message = answer.get("message") or answer.get("error")
     return _short(str(message)) if message else None
+
+
+def _plain(body: bytes | str | None) -> str | None:
+    """Returns a plain text that a proxy answered; None for a page."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
+    return _short(text) if text and "<" not in text else None
 
 
 def _short(text: str) -> str:
