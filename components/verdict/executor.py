@@ -7,9 +7,9 @@ from absl import logging
 from tfx import types
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
-from upath import UPath
 
 from components.errors import NotBlessed
+from modules.storage import location
 
 
 class Executor(base_executor.BaseExecutor):
@@ -25,7 +25,7 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        report = UPath(artifact_utils.get_single_uri(input_dict["report"]))
+        report = location(artifact_utils.get_single_uri(input_dict["report"]))
         summary = json.loads((report / "summary.json").read_text(encoding="utf-8"))
         if not summary["blessed"]:
             raise NotBlessed(refusal(summary, exec_properties["output"]))
