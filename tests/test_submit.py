@@ -16,7 +16,7 @@ from pipeline.cli import main
 from pipeline.kubeflow import client, connection, follow
 from pipeline.kubeflow import compile as compiler
 from tests.kfp_server import KfpServer, task
-from tests.tiny_kubeflow import STEPS, compiled_pipeline, write_config
+from tests.tiny_kubeflow import STEPS, compiled_pipeline, prepare_workplace, write_config
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,16 +29,7 @@ def server():
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A working directory with a config. Compiling and waiting are instant, the environment says nothing."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for variable in ("HOST", "UI_HOST", "NAMESPACE", "EXPERIMENT", "TOKEN", "TOKEN_FILE", "CA_CERT"):
-        monkeypatch.delenv(f"HEADSTART_KFP_{variable}", raising=False)
-    monkeypatch.setattr(connection, "MOUNTED_TOKEN", str(tmp_path / "mounted-token"))
-    monkeypatch.setattr(compiler, "compile_pipeline", lambda config: compiled_pipeline(config.cluster.image))
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
-    write_config(tmp_path)
-    return tmp_path
+    return prepare_workplace(tmp_path, monkeypatch)
 
 
 def submit(server, *arguments):

@@ -3,6 +3,10 @@
 import copy
 from pathlib import Path
 
+import pytest
+
+from pipeline.kubeflow import compile as compiler
+from pipeline.kubeflow import connection, follow
 from pipeline.kubeflow.compile import CompiledPipeline
 
 STEPS = ("ImageExampleGen", "DataCheck", "Trainer", "Verdict")
@@ -23,6 +27,19 @@ def write_config(folder: Path, **cluster: str) -> str:
     file = folder / "clothes.yaml"
     file.write_text(CONFIG + "".join(f"  {key}: {value}\n" for key, value in cluster.items()))
     return str(file)
+
+
+def prepare_workplace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Goes to a folder with a config. Compiling and waiting are instant, the environment says nothing."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    for variable in ("HOST", "UI_HOST", "NAMESPACE", "EXPERIMENT", "TOKEN", "TOKEN_FILE", "CA_CERT"):
+        monkeypatch.delenv(f"HEADSTART_KFP_{variable}", raising=False)
+    monkeypatch.setattr(connection, "MOUNTED_TOKEN", str(folder / "mounted-token"))
+    monkeypatch.setattr(compiler, "compile_pipeline", lambda config: compiled_pipeline(config.cluster.image))
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
+    write_config(folder)
+    return folder
 
 
 def compiled_pipeline(image: str = "registry.example.com/headstart:0.2.0") -> CompiledPipeline:
