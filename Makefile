@@ -43,11 +43,17 @@ checks: setup ## Make .tools/checks, with what only the tests of Kubernetes' man
 
 LOCK = requirements/uv.sh pip compile --quiet --generate-hashes --no-emit-index-url \
   --custom-compile-command "make lock"
+# Locks only what another lock has not yet, at versions that go with it.
+BESIDE = --constraint $(1) $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' $(1))
 
 lock: ## Resolve both stacks and the checks into their locks again; ARGS=--upgrade for newer versions
 	$(LOCK) --python-version 3.10 requirements/tfx-1.16.in --output-file requirements/tfx-1.16.txt $(ARGS)
 	$(LOCK) --universal --python-version 3.11 requirements/tfx-1.21.in \
 	  --override requirements/tfx-1.21.overrides.in --output-file requirements/tfx-1.21.txt $(ARGS)
+	$(LOCK) --python-version 3.10 requirements/cuda.in $(call BESIDE,requirements/tfx-1.16.txt) \
+	  --output-file requirements/cuda-1.16.txt $(ARGS)
+	$(LOCK) --universal --python-version 3.11 requirements/cuda.in $(call BESIDE,requirements/tfx-1.21.txt) \
+	  --output-file requirements/cuda-1.21.txt $(ARGS)
 	$(LOCK) --universal --python-version 3.10 requirements/checks.in --output-file requirements/checks.txt $(ARGS)
 
 clean: ## Remove what the other targets made, except runs/
