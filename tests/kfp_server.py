@@ -160,6 +160,7 @@ class KfpServer:
 class _Handler(BaseHTTPRequestHandler):
     state: KfpServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # which would wait 40 ms between head and body of each answer
 
     def _answer(self):
         server = self.state
