@@ -80,7 +80,7 @@ def _container_findings(place: str, container: dict, target: str) -> Iterator[Fi
     if fault := image_fault(image):
         yield Finding(
             f"{place}.image",
-            f"{image!r}: {fault.rstrip('.')}",
+            f"{image!r}: {fault.partition('. ')[0]}",
             "Runs of different code could not be told apart, and the cache would mix them up",
             "Name the image with a tag of its own or a digest",
         )
