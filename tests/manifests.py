@@ -1,7 +1,9 @@
 """The manifests of kubernetes/ as kubectl renders them, for the tests."""
 
+import functools
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,6 @@ CHECKS = ROOT / ".tools" / "checks" / "bin"
 OVERLAYS = ("dev", "gpu", "tpu")
 BUCKET = "bucket"  # an overlay of the tests: gpu, with the components that no overlay has
 RENDERED = (*OVERLAYS, BUCKET)
-VOLUME_SHELL = ROOT / "kubernetes" / "volume-shell.yaml"
 
 BUCKET_OVERLAY = """
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -56,6 +57,13 @@ def render(folder: Path) -> str:
     return made.stdout
 
 
+@functools.cache
+def rendered_overlays() -> dict[str, "Objects"]:
+    """Returns the objects of every overlay by its name; not to be changed."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return {name: Objects(render(overlay_folder(name, Path(scratch)))) for name in RENDERED}
+
+
 class Objects:
     """The objects of one overlay."""
 
@@ -74,16 +82,18 @@ class Objects:
 
     def pod_templates(self) -> dict[str, dict]:
         """Returns the template (metadata and spec) of every pod, by its component's name."""
-        owners = [*self.of("Deployment").values(), *self.of("CronJob").values(), *self.of("Pod").values()]
+        owners = [*self.of("Deployment").values(), *self.of("CronJob").values()]
         templates = [pod_template(owner) for owner in owners]
-        return {found["metadata"]["labels"]["app.kubernetes.io/name"]: found for found in templates}
+        found = {template["metadata"]["labels"]["app.kubernetes.io/name"]: template for template in templates}
+        kinds = {document["kind"] for document in self.documents}
+        assert kinds.isdisjoint({"Pod", "Job", "StatefulSet", "DaemonSet", "ReplicaSet"})
+        assert len(found) == len(owners)
+        return found
 
 
 def pod_template(owner: dict) -> dict:
-    """Returns the pod template of a Deployment, a CronJob or a Pod itself."""
-    if owner["kind"] == "CronJob":
-        return owner["spec"]["jobTemplate"]["spec"]["template"]
-    return owner if owner["kind"] == "Pod" else owner["spec"]["template"]
+    """Returns the pod template of a Deployment or a CronJob."""
+    return (owner["spec"]["jobTemplate"]["spec"] if owner["kind"] == "CronJob" else owner["spec"])["template"]
 
 
 def containers(template: dict) -> list[dict]:
