@@ -1,4 +1,4 @@
-"""Quiet native libraries, before any test imports TensorFlow; an S3 server for the tests that ask for one."""
+"""Quiet native libraries, before any test imports TensorFlow; object stores for those that ask for one."""
 
 import os
 
@@ -7,7 +7,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import pytest
 
-from tests import s3
+from tests import gcs, s3
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +22,10 @@ def s3_bucket(s3_endpoint):
     """Address of an empty bucket, such as s3://bucket-7, with the environment set to reach it."""
     with s3.environment(s3_endpoint):
         yield s3.new_bucket()
+
+
+@pytest.fixture
+def gcs_bucket():
+    """Address of an empty bucket in something like Google's store, with the environment set to reach it."""
+    with gcs.gcs_bucket() as address:
+        yield address

@@ -45,13 +45,18 @@ def destination(s3_bucket):
     return f"{s3_bucket}/models/pets"
 
 
-def test_the_first_push_is_version_1_and_holds_the_model_its_manifest_and_its_data(tmp_path, destination):
+@pytest.fixture(params=["s3", "gcs"])
+def any_destination(request):
+    return request.getfixturevalue(f"{request.param}_bucket") + "/models/pets"
+
+
+def test_the_first_push_is_version_1_and_holds_the_model_its_manifest_and_its_data(tmp_path, any_destination):
     model = write_model(tmp_path / "model")
 
-    pushed = push(model, destination, b"statistics")
+    pushed = push(model, any_destination, b"statistics")
 
-    assert (pushed.version, str(pushed.path), pushed.new) == (1, f"{destination}/1", True)
-    assert relative_files(destination) == {f"1/{name}" for name in FILES}  # and no claim is left
+    assert (pushed.version, str(pushed.path), pushed.new) == (1, f"{any_destination}/1", True)
+    assert relative_files(any_destination) == {f"1/{name}" for name in FILES}  # and no claim is left
     assert (pushed.path / "variables" / "variables.index").read_bytes() == b"graph" * 1000
     assert (pushed.path / serving_versions.TRAINING_STATISTICS).read_bytes() == b"statistics"
     manifest = json.loads((pushed.path / serving_versions.MANIFEST).read_text())
@@ -72,14 +77,14 @@ def test_the_state_is_the_same_text_as_that_of_a_local_destination(tmp_path, des
     assert serving_versions.read_labels(serving_versions.versions(destination)[2]) == ["cat", "dog"]
 
 
-def test_the_model_that_serves_is_not_pushed_again_and_an_older_one_is(tmp_path, destination):
+def test_the_model_that_serves_is_not_pushed_again_and_an_older_one_is(tmp_path, any_destination):
     old, new = write_model(tmp_path / "old", b"old"), write_model(tmp_path / "new", b"new")
-    push(old, destination, b"")
-    push(new, destination, b"")
-    again = push(write_model(tmp_path / "retrained_to_the_same", b"new"), destination, b"")
+    push(old, any_destination, b"")
+    push(new, any_destination, b"")
+    again = push(write_model(tmp_path / "retrained_to_the_same", b"new"), any_destination, b"")
 
-    assert (again.version, str(again.path), again.new) == (2, f"{destination}/2", False)
-    assert push(old, destination, b"").version == 3
+    assert (again.version, str(again.path), again.new) == (2, f"{any_destination}/2", False)
+    assert push(old, any_destination, b"").version == 3
 
 
 def test_a_model_at_an_address_can_be_pushed_to_a_local_folder(tmp_path, destination):
@@ -118,28 +123,28 @@ def test_the_manifest_is_the_last_and_saved_model_the_last_of_the_model(tmp_path
     ]
 
 
-def test_a_killed_push_leaves_no_version_and_the_next_takes_another_number(tmp_path, destination):
+def test_a_killed_push_leaves_no_version_and_the_next_takes_another_number(tmp_path, any_destination):
     model = write_model(tmp_path / "model")
     code = (
         "import os, sys; from components.pusher import remote_push; from components.pusher.push import push;"
         "remote_push.manifest = lambda *args: os._exit(9);"
         "push(sys.argv[1], sys.argv[2], b'')"
     )
-    killed = subprocess.run([sys.executable, "-c", code, str(model), destination], check=False)
+    killed = subprocess.run([sys.executable, "-c", code, str(model), any_destination], check=False)
 
     assert killed.returncode == 9
-    assert {"1/saved_model.pb", ".push/1.json"} <= relative_files(destination)
-    assert serving_versions.versions(destination) == {}
-    assert serving_versions.state(destination) == "none"
-    assert push(model, destination, b"").version == 2
-    assert list(serving_versions.versions(destination)) == [2]
-    assert "1/saved_model.pb" in relative_files(destination)  # it might still be under way
+    assert {"1/saved_model.pb", ".push/1.json"} <= relative_files(any_destination)
+    assert serving_versions.versions(any_destination) == {}
+    assert serving_versions.state(any_destination) == "none"
+    assert push(model, any_destination, b"").version == 2
+    assert list(serving_versions.versions(any_destination)) == [2]
+    assert "1/saved_model.pb" in relative_files(any_destination)  # it might still be under way
 
-    claim = storage.location(destination) / ".push" / "1.json"
+    claim = storage.location(any_destination) / ".push" / "1.json"
     long_ago = datetime.now(timezone.utc) - timedelta(hours=25)
     claim.write_text(json.dumps({"token": "x", "claimed_at": long_ago.isoformat()}))
-    assert push(write_model(tmp_path / "next", b"next"), destination, b"").version == 3
-    assert relative_files(destination) == {f"{version}/{name}" for version in (2, 3) for name in FILES}
+    assert push(write_model(tmp_path / "next", b"next"), any_destination, b"").version == 3
+    assert relative_files(any_destination) == {f"{version}/{name}" for version in (2, 3) for name in FILES}
 
 
 def test_a_stale_claim_of_a_complete_version_goes_and_the_version_stays(tmp_path, destination):
@@ -160,22 +165,22 @@ def test_folders_of_others_are_neither_versions_nor_removed(tmp_path, destinatio
     assert foreign <= relative_files(destination)
 
 
-def test_pushes_at_the_same_time_never_mix_two_models(tmp_path, destination):
+def test_pushes_at_the_same_time_never_mix_two_models(tmp_path, any_destination):
     models = [write_model(tmp_path / str(n), content=bytes([65 + n])) for n in range(4)]
 
     with ThreadPoolExecutor(4) as pool:
-        pushed = list(pool.map(lambda model: push(model, destination, b""), models))
+        pushed = list(pool.map(lambda model: push(model, any_destination, b""), models))
 
     assert len({done.version for done in pushed}) == 4
-    versions = serving_versions.versions(destination)
+    versions = serving_versions.versions(any_destination)
     assert sorted(versions) == sorted(done.version for done in pushed)
     for model, done in zip(models, pushed, strict=True):
         assert serving_versions.content_hash(done.path) == serving_versions.content_hash(model)
         assert serving_versions.version_hash(done.path) == serving_versions.content_hash(model)
 
 
-def test_a_number_that_another_push_claimed_is_not_written_to(destination):
-    folder = storage.location(destination)
+def test_a_number_that_another_push_claimed_is_not_written_to(any_destination):
+    folder = storage.location(any_destination)
     assert remote_push.claim(folder, "mine") == 1
     assert remote_push.claim(folder, "theirs") == 2
     assert (remote_push.holder(folder, 1), remote_push.holder(folder, 2)) == ("mine", "theirs")
