@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from pipeline.kubeflow.lint_finding import Finding
 
-EXECUTOR_CONFIG_KEYS = frozenset(
-    "secretAsVolume secretAsEnv pvcMount nodeSelector podMetadata imagePullSecret imagePullPolicy "
-    "configMapAsVolume configMapAsEnv activeDeadlineSeconds fieldPathAsEnv tolerations "
-    "genericEphemeralVolume nodeAffinity podAffinity enabledSharedMemory emptyDirMounts".split()
-)
+EXECUTOR_CONFIG_KEYS = {
+    "secretAsVolume", "secretAsEnv", "pvcMount", "nodeSelector", "podMetadata", "imagePullSecret",
+    "imagePullPolicy", "configMapAsVolume", "configMapAsEnv", "activeDeadlineSeconds", "fieldPathAsEnv",
+    "tolerations", "genericEphemeralVolume", "nodeAffinity", "podAffinity", "enabledSharedMemory",
+    "emptyDirMounts",
+}  # fmt: skip
 """Fields of KubernetesExecutorConfig that every backend from 2.14 on has."""
 ENTRY_KEYS = {
     "secretAsVolume": {"secretName", "mountPath", "optional"},
