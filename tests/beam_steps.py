@@ -75,7 +75,7 @@ def shard_files(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in (folder / "examples").rglob("*.gz")}
 
 
-def run_example_gen(folder: Path, source: Path, beam_arguments: list[str]):
+def run_example_gen(folder: Path, source: Path, beam_arguments: list[str], images_per_shard: int = 10):
     examples = new_artifact(standard_artifacts.Examples, folder / "examples")
     report = new_artifact(artifacts.IngestReport, folder / "report")
     _execute(
@@ -84,7 +84,7 @@ def run_example_gen(folder: Path, source: Path, beam_arguments: list[str]):
         beam_arguments,
         {},
         {"examples": examples, "ingest_report": report},
-        parameters(source, images_per_shard=20),
+        parameters(source, images_per_shard=images_per_shard),
     )
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     return examples
