@@ -86,12 +86,8 @@ def _tasks(run) -> dict[str, _Task]:
 def _task(detail) -> _Task:
     now = datetime.now(timezone.utc)
     start = detail.start_time or detail.create_time or now
-    # The API gives the beginning of 1970, or of the calendar, for what has not happened yet.
-    ended = (
-        detail.end_time
-        if detail.end_time and detail.end_time >= start and detail.end_time.year > 1970
-        else None
-    )
+    # The API gives 1970 for the end of what has not ended.
+    ended = detail.end_time if detail.end_time and detail.end_time >= start else None
     states = [status for status in detail.state_history or [] if status.error]
     error = detail.error or (states[-1].error if states else None)
     return _Task(
