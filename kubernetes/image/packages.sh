@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Makes /opt/venv: the Python that python.sh chose, the packages of the stack's lock without those for development,
+# and CUDA's for a GPU. Runs in /headstart, where requirements/ lies. Python 3.10 may land in /opt/python.
+set -euo pipefail
+. /opt/headstart/stack
+
+uv=requirements/uv.sh
+case $stack in default) release=1.16 ;; current) release=1.21 ;; esac
+lock=requirements/tfx-$release.txt
+
+# What pip and uv may be told of another index or a proxy goes for both.
+[ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX=$PIP_INDEX_URL
+# Packages are written once and never shared: a cache would only fill the stage.
+export UV_NO_CACHE=1 UV_LINK_MODE=copy PIP_NO_CACHE_DIR=1
+# uv itself comes by pip, which has certificates of its own in some versions.
+export PIP_CERT=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
+
+needed=()
+python3 -c 'import ensurepip, venv' 2>/dev/null || needed+=(python3-venv)
+wheel=
+if [ "$stack" = default ]; then
+  wheel=$(echo requirements/wheels/*-cp310-*.whl)
+else
+  # pyfarmhash comes as source only.
+  needed+=(g++)
+  [ "$python" != "/usr/bin/${python##*/}" ] || needed+=("lib${python##*/}-dev")
+fi
+if [ ${#needed[@]} -gt 0 ]; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-upgrade "${needed[@]}"
+fi
+
+mkdir -p /opt/python
+if [ -z "$python" ]; then
+  if ! "$uv" python install --no-bin --install-dir /opt/python 3.10; then
+    cat >&2 <<'MESSAGE'
+
+STACK=default needs Python 3.10, which neither BASE nor Debian has, and uv could not download one (see above). Give
+  a base with it                        --build-arg BASE=python:3.10-slim-bookworm
+  a mirror of uv's downloads            --build-arg UV_PYTHON_INSTALL_MIRROR=ADDRESS
+  or a proxy that lets it reach GitHub  --build-arg HTTPS_PROXY=ADDRESS
+
+MESSAGE
+    exit 1
+  fi
+  python=$(echo /opt/python/cpython-3.10.*/bin/python3.10)
+fi
+
+"$uv" venv --quiet --python "$python" /opt/venv
+if [ -n "$wheel" ]; then
+  "$uv" pip install --python /opt/venv --no-deps "$wheel"
+fi
+python3 kubernetes/image/runtime_lock.py "$lock" >/tmp/lock.txt
+locks=(-r /tmp/lock.txt)
+[ "$accelerator" != gpu ] || locks+=(-r "requirements/cuda-$release.txt")
+# A few packages come as source; the lock pins what builds them, too.
+"$uv" pip install --python /opt/venv --no-deps --require-hashes --build-constraints "$lock" "${locks[@]}"
+# The disk is read-only later. Hashes, not times, so that copying cannot make them stale. Some packages hold files
+# that are no Python of this version, as templates of code do: they fail to compile, and nobody imports them.
+/opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib /opt/python >/dev/null || true
