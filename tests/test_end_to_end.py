@@ -154,20 +154,31 @@ def test_pushed_model_predicts_several_images(first_run, project):
 
 
 def test_unreachable_threshold_ends_with_three_and_the_old_model_stays(first_run, project):
-    refused = headstart(
-        project,
-        "run",
+    arguments = [
         "clothes.yaml",
         "--set",
         "evaluation.thresholds.accuracy.at_least=1.0",
         "--set",
         "evaluation.thresholds.cross_entropy.at_most=0.0001",
-    )
+    ]
+    refused = headstart(project, "run", *arguments)
     assert refused.returncode == 3, refused.stdout + refused.stderr
     assert "NOT blessed" in refused.stdout
     assert "cross_entropy" in refused.stdout
+    assert "failed" not in refused.stdout
+    assert "Traceback" not in refused.stdout
+    assert outcome_of(refused, "Verdict") == "not blessed"
     assert versions(project) == [1]
     assert outcome_of(refused, "Trainer") == "cached"
+
+    again = headstart(project, "run", *arguments)
+    assert again.returncode == 3
+    assert "Nothing has changed" in again.stdout
+    assert again.stdout.splitlines()[-1] == refused.stdout.splitlines()[-1]
+    assert headstart(project, "fresh", *arguments).returncode == 0
+    assert headstart(project, "fresh", "clothes.yaml").returncode == 5
+    summaries = (project / "out" / "reports").glob("*/summary.json")
+    assert sorted(json.loads(file.read_text())["blessed"] for file in summaries) == [False, True]
 
 
 def test_stopped_training_goes_on_and_the_new_model_is_judged_against_the_old(first_run, project):
@@ -202,6 +213,21 @@ def test_edited_code_of_the_trainer_is_not_served_from_the_cache(first_run, proj
     assert outcome_of(edited, "ImageExampleGen") == "cached"
     assert outcome_of(edited, "StatisticsGen") == "cached"
     assert outcome_of(edited, "Trainer") != "cached"
+
+
+def test_a_model_that_was_rolled_back_is_not_pushed_again(first_run, project):
+    bad = versions(project)[-1]
+    rolled_back = headstart(project, "rollback", "clothes.yaml")
+    assert rolled_back.returncode == 0, rolled_back.stderr
+    assert versions(project)[-1] == bad + 1
+    fresh = headstart(project, "fresh", "clothes.yaml")
+    assert (fresh.returncode, f"Version {bad} was rolled back" in fresh.stdout) == (0, True)
+
+    again = headstart(project, "run", "clothes.yaml", "--set", "infra_check.images=8")
+    assert again.returncode == 3, again.stdout + again.stderr
+    assert outcome_of(again, "Trainer") == "cached"
+    assert f"version {bad}, which was rolled back" in again.stdout
+    assert versions(project)[-1] == bad + 1
 
 
 def test_too_many_broken_files_stop_the_run_before_training(tmp_path):
