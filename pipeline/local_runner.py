@@ -16,6 +16,7 @@ from rich.console import Console
 from components import serving_versions
 from components.errors import NotBlessed, RunStopped
 from components.report.publish import PAGE
+from modules.storage import StorageError
 from pipeline import __version__, freshness, output_lock
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
@@ -115,7 +116,8 @@ def _explain(failure, console: Console) -> ExitCode:
     if isinstance(failure.error, RunStopped):
         console.print(f"\n{failure.step} stopped the run: {failure.error}", style="red")
         return ExitCode.DATA_REFUSED
-    if isinstance(failure.error, ConnectionError):  # such as weights that could not be downloaded
+    # Such as weights that could not be downloaded, or a bucket that is gone.
+    if isinstance(failure.error, (ConnectionError, StorageError)):
         console.print(f"\n{failure.step}: {failure.error}", style="red")
         return ExitCode.BAD_INPUT
     logging.error("Step %s failed", failure.step, exc_info=failure.error)
