@@ -1,8 +1,11 @@
 """The section `beam`: what is refused, and the arguments for Beam that the rest becomes."""
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import TypeAdapter
 
 from pipeline.beam_config import Beam
@@ -207,3 +210,35 @@ def test_workers_that_cannot_see_a_steps_files_are_refused():
         "got '/shared/beam'; no PersistentVolumeClaim is mounted there in Evaluator."
         in found["beam.shared_folder"]
     )
+
+
+# docs/scaling.md
+
+
+def documented(language: str) -> list[str]:
+    text = (Path(__file__).parent.parent / "docs" / "scaling.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_documented_configs_are_right_in_a_cluster():
+    configs = [yaml.safe_load(block)["beam"] for block in documented("yaml") if block.startswith("beam:")]
+    assert [values.get("runner", "direct") for values in configs] == ["direct", "portable", "dataflow"]
+    for values in configs:
+        target = "vertex" if values.get("runner") == "dataflow" else "kfp"
+        assert in_cluster(values, target, {step: ("/runs",) for step in BEAM_STEPS}) == {}
+
+
+def test_the_documented_manifests_offer_what_the_documented_config_asks_for():
+    (values,) = (block for block in documented("yaml") if "runner: portable" in block)
+    portable = yaml.safe_load(values)["beam"]
+    (manifests,) = (block for block in documented("yaml") if "FlinkDeployment" in block)
+    by_kind = {document["kind"]: document for document in yaml.safe_load_all(manifests)}
+    service = by_kind["Service"]
+    ports = {f"{service['metadata']['name']}:{port['port']}" for port in service["spec"]["ports"]}
+    assert portable["job_endpoint"] in ports
+    assert portable["args"][0].partition("=")[2] in ports
+    containers = by_kind["FlinkDeployment"]["spec"]["taskManager"]["podTemplate"]["spec"]["containers"]
+    (pool,) = (container for container in containers if container["name"] == "worker-pool")
+    assert portable["worker_pool"] == f"localhost:{pool['command'][-1].partition('=')[2]}"
+    mounts = [mount["mountPath"] for mount in pool["volumeMounts"]]
+    assert any(portable["shared_folder"].startswith(f"{path}/") for path in mounts)
