@@ -145,8 +145,7 @@ def test_the_config_means_the_same_in_our_pods(name, component, overlays, tmp_pa
     file.write_text(objects.only("ConfigMap", "headstart")["data"]["config.yaml"])
     config = load_config(file)
     assert config.model.weights == f"{tmp_path}/headstart/data/weights/mobilenet_v2_1.0_notop.weights.h5"
-    source = "/data/photos" if name != "dev" else f"{tmp_path}/headstart/data/fashion_mnist"
-    assert config.data.source == source
+    assert config.data.source == ("/data/fashion_mnist" if name == "dev" else "/data/photos")
     mounts = [found["mountPath"] for found in container["volumeMounts"]]
     assert {"/runs", "/tmp"} <= set(mounts)
     assert "/data" in mounts or component == "rollback"
