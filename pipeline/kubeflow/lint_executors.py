@@ -64,7 +64,7 @@ def _label_findings(spec: dict) -> Iterator[Finding]:
 
 
 def _kind_findings(spec: dict) -> Iterator[Finding]:
-    for label, executor in spec.get("deploymentSpec", {}).get("executors", {}).items():
+    for label, executor in sorted(spec.get("deploymentSpec", {}).get("executors", {}).items()):
         for kind, why in NOT_CONTAINERS.items():
             if kind in executor:
                 yield Finding(
@@ -112,7 +112,7 @@ def _container_findings(place: str, container: dict, target: str) -> Iterator[Fi
 
 
 def _code_findings(place: str, task: dict) -> Iterator[Finding]:
-    for name, source in task.get("inputs", {}).get("parameters", {}).items():
+    for name, source in sorted(task.get("inputs", {}).get("parameters", {}).items()):
         constant = source.get("runtimeValue", {}).get("constant")
         if isinstance(constant, str) and (WHEEL.search(constant) or (name == "module_file" and constant)):
             yield _wheel_finding(f"{place}.inputs.parameters.{name}", constant)

@@ -24,7 +24,7 @@ class Finding:
 def dags(spec: dict) -> Iterator[tuple[str, dict]]:
     """Yields place and ComponentSpec of every DAG: the root, and the components that are DAGs themselves."""
     yield "root", spec["root"]
-    for name, component in spec.get("components", {}).items():
+    for name, component in sorted(spec.get("components", {}).items()):
         if "dag" in component:
             yield f"components.{name}", component
 
@@ -32,13 +32,13 @@ def dags(spec: dict) -> Iterator[tuple[str, dict]]:
 def tasks(spec: dict) -> Iterator[tuple[str, dict, dict]]:
     """Yields place, PipelineTaskSpec and ComponentSpec (empty when there is none) of every task."""
     for place, dag in dags(spec):
-        for name, task in dag["dag"].get("tasks", {}).items():
+        for name, task in sorted(dag["dag"].get("tasks", {}).items()):
             reference = task.get("componentRef", {}).get("name")
             yield f"{place}.{name}", task, spec.get("components", {}).get(reference, {})
 
 
 def containers(spec: dict) -> Iterator[tuple[str, dict]]:
     """Yields label and PipelineContainerSpec of every executor that is a container."""
-    for label, executor in spec.get("deploymentSpec", {}).get("executors", {}).items():
+    for label, executor in sorted(spec.get("deploymentSpec", {}).get("executors", {}).items()):
         if "container" in executor:
             yield label, executor["container"]

@@ -16,13 +16,14 @@ def graph_findings(spec: dict) -> list[Finding]:
     """
     findings = list(_root_findings(spec))
     for place, dag in dags(spec):
-        for name, task in dag["dag"].get("tasks", {}).items():
+        for name, task in sorted(dag["dag"].get("tasks", {}).items()):
             findings += _task_findings(f"{place}.{name}", task, dag, spec.get("components", {}))
     return findings
 
 
 def _root_findings(spec: dict) -> Iterator[Finding]:
-    for name, parameter in spec["root"].get("inputDefinitions", {}).get("parameters", {}).items():
+    declared = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    for name, parameter in sorted(declared.items()):
         if "defaultValue" not in parameter:
             yield Finding(
                 f"root.inputDefinitions.parameters.{name}",

@@ -32,7 +32,7 @@ class LintError(ValueError):
 
 
 def lint(spec: dict, platform: dict, target: Literal["kfp", "vertex"]) -> list[Finding]:
-    """Returns every fault found in a compiled pipeline, in the order of the document.
+    """Returns every fault found in a compiled pipeline, in the same order each time.
 
     Args:
       spec: PipelineSpec as JSON.
