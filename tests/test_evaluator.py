@@ -12,6 +12,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import channel_utils, standard_artifacts
 
 from components import artifacts
+from components.errors import RunStopped
 from components.evaluator import executor, metrics, predictions, slices
 from components.evaluator.component import Evaluator
 from components.evaluator.eval_config import thresholds_of
@@ -72,6 +73,11 @@ def test_the_component_refuses_an_unknown_slice_before_any_work():
     assert evaluator(slices=["width"]).outputs.keys() == {"evaluation", "blessing", "predictions"}
     with pytest.raises(ValueError, match="cannot slice by 'colour'"):
         evaluator(slices=["colour"])
+
+
+def test_mistyped_thresholds_stop_the_step_before_any_work():
+    with pytest.raises(RunStopped, match="thresholds: unknown metric 'acuracy'"):
+        executor.Executor().Do({}, {}, {"thresholds": '{"acuracy": {"at_least": 0.5}}'})
 
 
 def test_a_schema_without_a_feature_that_is_read_is_refused():

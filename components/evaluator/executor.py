@@ -22,6 +22,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """Evaluates the candidate, and the serving model beside it, on the test split."""
 
     def Do(self, input_dict, output_dict, exec_properties):
+        thresholds = thresholds_or_stop(exec_properties["thresholds"])
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         model = artifact_utils.get_single_instance(input_dict["model"])
         schema_uri = artifact_utils.get_single_uri(input_dict["schema"])
@@ -29,7 +30,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         evaluation_folder = artifact_utils.get_single_uri(output_dict["evaluation"])
         predictions_folder = artifact_utils.get_single_uri(output_dict["predictions"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        thresholds = thresholds_or_stop(exec_properties["thresholds"])
         evaluation = json.loads(exec_properties["evaluation_settings"]) | {"thresholds": thresholds}
 
         baseline = json.loads((baseline_folder / "baseline.json").read_text(encoding="utf-8"))
