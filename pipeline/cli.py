@@ -217,9 +217,7 @@ def compile_command(config: str, target: str, file: str, sets: tuple[str, ...]) 
     """
     from pipeline.kubeflow.compile_file import compile_file
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
+    _quiet_tensorflow()
     try:
         lines = compile_file(config, target, Path(file), sets)
     except (ValueError, OSError) as error:
