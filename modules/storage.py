@@ -7,6 +7,7 @@ endpoint come from the environment alone, see docs/storage.md. Imports nothing h
 
 import atexit
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -79,7 +80,10 @@ def _options(scheme: str) -> dict:
     options = {"use_listings_cache": False}
     if scheme == "s3":
         options["config_kwargs"] = _S3_NETWORK
-    elif "STORAGE_EMULATOR_HOST" in os.environ:
+        return options
+    # It logs every error with its traceback before raising it.
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
+    if "STORAGE_EMULATOR_HOST" in os.environ:
         options["token"] = "anon"
     else:
         # gcsfs on its own ends up anonymous when it finds no credentials, and then says "not found".
@@ -119,7 +123,9 @@ def _explanation(address: str, error: Exception) -> str | None:
         return f"{address}: access denied ({said}). {CREDENTIALS[scheme]}."
     if "Credentials" in name or name in ("RefreshError", "ProfileNotFound"):
         return f"{address}: no usable credentials ({said}). {CREDENTIALS[scheme]}."
-    if "Connect" in name or "Timeout" in name or said.startswith("Invalid endpoint"):
+    if any(word in name for word in ("Connect", "Timeout", "TransportError")) or said.startswith(
+        "Invalid endpoint"
+    ):
         return f"{address}: the store does not answer ({said}). {ENDPOINTS[scheme]}."
     if type(error).__module__.partition(".")[0] in _STORE_LIBRARIES:
         return f"{address}: {name}: {said}. {CREDENTIALS[scheme]}."

@@ -1,5 +1,6 @@
 """Paths and addresses are read and written the same way; what is wrong with an address is said at once."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +171,21 @@ def test_gs_without_credentials_names_the_variable_to_set(monkeypatch):
     message = r"gs://bucket/x: no usable credentials .*Set GOOGLE_APPLICATION_CREDENTIALS"
     with pytest.raises(storage.StorageError, match=message):
         storage.check_access("gs://bucket/x")
+
+
+def test_google_s_store_that_does_not_answer_is_named_without_a_traceback(monkeypatch, tmp_path, caplog):
+    key = {"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    # The key's token is asked for through a proxy, which refuses the connection.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    pytest.importorskip("gcsfs").GCSFileSystem.clear_instance_cache()
+    with pytest.raises(
+        storage.StorageError, match=r"gs://bucket/x: the store does not answer .*Check the net"
+    ):
+        storage.check_access("gs://bucket/x")
+    assert "Traceback" not in caplog.text
 
 
 def test_a_missing_bucket_in_google_s_store_is_told_from_an_empty_one(gcs_bucket):
