@@ -95,12 +95,13 @@ def _read_object(filesystem, place: Location) -> bytes:
         end = start + place.byte_size
     try:
         with explained(place.file):
-            return filesystem.cat_file(place.file, start, end)
+            return filesystem.cat_file(place.file, start=start, end=end)
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place.file) from error
     except StorageError as error:
-        if isinstance(error.__cause__, PermissionError):
-            raise PermissionError(errno.EACCES, str(error.__cause__), place.file) from error
+        said = str(error.__cause__)
+        if isinstance(error.__cause__, PermissionError) or said.startswith("Forbidden"):  # gcsfs' word
+            raise PermissionError(errno.EACCES, said, place.file) from error
         raise
     except OSError as error:
         raise StorageError(f"{place.file}: {error}") from error
