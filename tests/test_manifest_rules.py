@@ -38,6 +38,7 @@ def test_one_schedule_and_only_the_cluster_for_trying_has_it_asleep(overlays):
         for job in objects.of("CronJob").values():
             assert job["spec"]["concurrencyPolicy"] == "Forbid"
             assert job["spec"]["jobTemplate"]["spec"]["backoffLimit"] == 0
+            assert job["spec"]["jobTemplate"]["metadata"]["labels"] == job["metadata"]["labels"]
         jobs = objects.of("CronJob").items()
         enabled[name] = [job_name for job_name, job in jobs if not job["spec"].get("suspend")]
     awake = ["headstart-retrain"]
