@@ -5,7 +5,9 @@ import typing
 
 from pydantic import TypeAdapter
 
+from pipeline.cluster_config import Cluster
 from pipeline.config import Config
+from pipeline.kubeflow.steps import PRODUCT_DEFAULTS, step_settings
 from pipeline.recipes import recipe_names, recipe_summary
 from pipeline.settings_schema import innermost_settings, is_container
 
@@ -42,6 +44,7 @@ def config_markdown() -> str:
     for settings_class, keys in keys_of.items():
         title = " and ".join(f"`{key}`" for key in keys)
         parts.append(_section(title, settings_class, schema))
+    parts.append(_steps_in_a_cluster())
     parts.append("## Ready recipes\n")
     parts.append("\n".join(f"- `{name}`: {recipe_summary(name)}" for name in recipe_names()) + "\n")
     return "\n".join(parts)
@@ -77,6 +80,33 @@ def _section(title: str, settings_class: type, schema: dict) -> str:
         cells = (f"`{name}`", _allowed(property_schema, schema), default, property_schema["description"])
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return f"## {title}\n\n" + "\n".join(rows) + "\n"
+
+
+STEPS_HEAD = """\
+## Steps in a cluster
+
+What a step gets when neither `cluster.defaults` nor `cluster.steps` says otherwise. Of the three, the later
+one wins: single values, `accelerator` and `retries` replace; `env`, `secret_env` and `node_selector` are merged
+by name, `volumes` by path; `tolerations` and `beam_args` add up. cpu and memory are requests and limits at once.
+An accelerator brings the toleration for the taint of its name, and on GKE node selectors for its model.
+
+The cache compares a step's inputs by who made them, not by their content. ImageExampleGen reads the images
+anew in every run, so the steps behind it run too. With `cluster.steps.ImageExampleGen.cache: true`, for trying
+things on data that stays the same, all these come from the cache as far as nothing else has changed.
+
+| step | cpu | memory | timeout | retries | cache |
+|---|---|---|---|---|---|
+"""
+
+
+def _steps_in_a_cluster() -> str:
+    rows = []
+    for name in PRODUCT_DEFAULTS:
+        step = step_settings(Cluster(), name)
+        hours = f"{step.timeout_seconds / 3600:g} h"
+        cells = (name, step.cpu, step.memory, hours, str(step.retries.max), "on" if step.cache else "off")
+        rows.append("| " + " | ".join(cells) + " |")
+    return STEPS_HEAD + "\n".join(rows) + "\n"
 
 
 def _default(settings_class: type, name: str) -> str:

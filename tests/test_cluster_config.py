@@ -1,5 +1,6 @@
 """The section `cluster`: what is refused, how settings are merged, and what a container would not find."""
 
+from glob import glob
 from pathlib import Path
 
 import pytest
@@ -244,9 +245,15 @@ def test_a_complete_config_has_no_problem(tmp_path):
     assert problems(tmp_path) == {}
 
 
-def test_the_ready_config_is_complete_although_its_volumes_are_not_here():
-    config = load_config(ROOT / "pipeline/configs/kubernetes.yaml")
-    assert cluster_problems(config, "kfp") == []
+@pytest.mark.parametrize(
+    "file", ["pipeline/configs/kubernetes.yaml", *glob("kubernetes/overlays/*/config.yaml", root_dir=ROOT)]
+)
+def test_the_ready_configs_are_complete_although_their_volumes_are_not_here(file):
+    assert cluster_problems(load_config(ROOT / file), "kfp") == []
+
+
+def test_a_source_in_the_image_may_be_a_pattern_of_files(tmp_path):
+    assert problems(tmp_path, f"data.source={ROOT}/data/fashion_mnist/*") == {}
 
 
 def test_image_and_pipeline_root_are_needed(tmp_path):
@@ -365,6 +372,13 @@ def test_a_file_of_the_image_has_a_hash_and_one_on_a_volume_has_none(tmp_path):
         ([f"data.source={ROOT}/nothing"], "data.source", "so the image has nothing there either"),
         (["push.destination=/serving"], "push.destination", "of DataCheck, Baseline, Pusher, Report"),
         (["model.weights=/weights.h5"], "model.weights", "does not exist in the container of Trainer"),
+        (["data.source=minio://bucket/x"], "data.source", "s3:// with AWS_ENDPOINT_URL for any S3 server"),
+        (
+            ["output=hdfs://bucket/x"],
+            "output",
+            "got hdfs://bucket/x; the steps read and write s3:// or gs://",
+        ),
+        ([f"data.source={ROOT}/data/*.nothing"], "data.source", "so the image has nothing there either"),
     ],
 )
 def test_a_path_that_no_container_has_is_refused(tmp_path, sets, key, message):

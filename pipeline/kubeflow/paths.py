@@ -5,11 +5,13 @@ container too; anything else must be an address or lie on a volume.
 """
 
 import dataclasses
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modules.file_hash import file_hash
+from modules.storage import SCHEMES, is_remote
 from pipeline.config import Config
 from pipeline.problems import Problem
 from pipeline.source_hash import ROOT
@@ -28,21 +30,16 @@ WRITTEN = ("output", "push.destination")
 NO_PATHS = ("imagenet", "none")  # values of model.weights
 
 
-def is_address(path: str) -> bool:
-    """True for an address in a remote file system, such as s3://bucket/models."""
-    return "://" in path
-
-
 def in_container(path: str) -> str:
     """Returns where the image holds what lies in the repository; other paths and addresses as they are."""
-    if not is_address(path) and Path(path).is_relative_to(ROOT):
+    if not is_remote(path) and Path(path).is_relative_to(ROOT):
         return os.path.normpath(os.path.join(IMAGE_ROOT, Path(path).relative_to(ROOT)))
     return path
 
 
 def on_this_machine(path: str) -> str:
     """Returns where the repository holds what lies in the image; the inverse of `in_container`."""
-    if not is_address(path) and Path(path).is_relative_to(IMAGE_ROOT):
+    if not is_remote(path) and Path(path).is_relative_to(IMAGE_ROOT):
         return os.path.normpath(ROOT / Path(path).relative_to(IMAGE_ROOT))
     return path
 
@@ -97,8 +94,11 @@ def path_problems(
     """
     problems = []
     for key, path in named_paths(config).items():
-        if is_address(path) or (key == "push.destination" and _is_below(path, [config.output])):
+        if key == "push.destination" and path.startswith(config.output.rstrip("/") + "/"):
             continue  # what lies in the output is named once
+        if is_remote(path):
+            problems += _address_problems(key, path)
+            continue
         if Path(path).is_relative_to(ROOT):
             problems += _image_problems(key, path, has_volumes)
             continue
@@ -110,11 +110,21 @@ def path_problems(
     return problems
 
 
+def _address_problems(key: str, address: str) -> list[Problem]:
+    if address.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
+        return []
+    known = " or ".join(f"{scheme}://" for scheme in SCHEMES)
+    message = (
+        f"got {address}; the steps read and write {known}, s3:// with AWS_ENDPOINT_URL for any S3 server"
+    )
+    return [Problem(key, message)]
+
+
 def _image_problems(key: str, path: str, has_volumes: bool) -> list[Problem]:
     if key in WRITTEN:
         message = f"{path} lies in the image, which is gone when the step ends"
         return [Problem(key, f"{message}. Use {_allowed(key, has_volumes)}")]
-    if not os.path.exists(path):
+    if not os.path.exists(path) and not glob.glob(path):  # a source may be a pattern of files
         return [Problem(key, f"nothing at {path}, so the image has nothing there either")]
     return []
 
