@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.evaluator.thresholds import parse_thresholds
 from components.report import made_from
 from modules.recipe import Model, Training
 from modules.storage import location
@@ -13,10 +14,13 @@ from pipeline import freshness
 from pipeline.cli import main
 from pipeline.config import Config, Data
 from pipeline.config_file import complete, load_config
+from pipeline.kubeflow.paths import config_in_container
 from pipeline.recipes import load_stages
+from pipeline.settings_json import as_dict, as_json
 from tests.finished_runs import finish_a_run
 from tests.tiny_images import write_class_folders
 
+ROOT = Path(__file__).parent.parent
 SINCE = "the run of 2026-11-20 14:03 UTC"
 
 
@@ -108,6 +112,15 @@ def test_where_a_run_works_and_writes_is_no_reason(config):
     finish_a_run(config, "images")
     moved = dataclasses.replace(config, data=Data(source="s3://bucket/photos"))
     assert freshness.look(moved, "images").is_fresh
+
+
+def test_a_config_is_the_same_after_it_went_through_a_cluster():
+    """The Report in a container gets paths of the image, as JSON, and thresholds that were a parameter."""
+    here = load_config(ROOT / "pipeline/configs/quickstart.yaml")
+    there = json.loads(as_json(config_in_container(here)))
+    assert there["model"]["weights"].startswith("/headstart/")
+    there["evaluation"]["thresholds"] = parse_thresholds(json.dumps(there["evaluation"]["thresholds"]))
+    assert made_from.config_hash(there) == made_from.config_hash(as_dict(here))
 
 
 def test_a_summary_of_an_older_release_is_a_reason(config, tmp_path):

@@ -31,7 +31,7 @@ def test_bounds_are_read_by_metric_and_the_others_are_not_set():
     ],
 )
 def test_a_mistyped_text_is_refused_in_one_line_that_says_what_is_allowed(text, wrong):
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match="thresholds: ") as refused:
         parse_thresholds(text)
     message = str(refused.value)
     assert message.startswith(f"thresholds: {wrong}")
