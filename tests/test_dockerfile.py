@@ -43,7 +43,7 @@ def copied_sources() -> list[str]:
 
 
 def is_ignored(path: str) -> bool:
-    """Tells whether .dockerignore keeps a path out: the last line that fits it or a folder above it decides."""
+    """Tells whether .dockerignore keeps a path out: the last line that fits it or a parent decides."""
     parts = path.rstrip("/").split("/")
     parents = ["/".join(parts[: i + 1]) for i in range(len(parts))]
     ignored = False
@@ -116,9 +116,9 @@ def test_what_is_copied_exists_and_reaches_the_builder(source):
     "path",
     [
         ".git/config", ".venv/bin/python", ".venv-current/bin/python", ".tools/uv/bin/uv",
-        "runs/quickstart/state.json",        "tests/conftest.py", "data/fashion_mnist/train/bag/1.png", "kubernetes/base/cronjob.yaml", ".env",
-        "docs/design.md", "pipeline/__pycache__/cli.cpython-310.pyc", "components/pusher/__pycache__/x.pyc",
-        "headstart.egg-info/PKG-INFO", "key.json",
+        "runs/quickstart/state.json", "tests/conftest.py", "data/fashion_mnist/train/bag/1.png", ".env",
+        "kubernetes/base/cronjob.yaml", "docs/design.md", "pipeline/__pycache__/cli.cpython-310.pyc",
+        "components/pusher/__pycache__/x.pyc", "headstart.egg-info/PKG-INFO", "key.json",
     ],
 )  # fmt: skip
 def test_what_no_image_needs_stays_out(path):

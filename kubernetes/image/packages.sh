@@ -57,4 +57,4 @@ locks=(-r /tmp/lock.txt)
 "$uv" pip install --python /opt/venv --no-deps --require-hashes --build-constraints "$lock" "${locks[@]}"
 # The disk is read-only later. Hashes, not times, so that copying cannot make them stale. Some packages hold files
 # that are no Python of this version, as templates of code do: they fail to compile, and nobody imports them.
-/opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib /opt/python >/dev/null || true
+/opt/venv/bin/python -W ignore -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib /opt/python >/dev/null || true
