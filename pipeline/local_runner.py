@@ -18,6 +18,7 @@ from components.errors import NotBlessed, RunStopped
 from components.report.publish import PAGE
 from modules.storage import StorageError
 from pipeline import __version__, freshness, output_lock
+from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
 from pipeline.weights_server import missing_weights
@@ -51,7 +52,7 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
         if found.is_fresh and (output / PAGE).exists():
             print_summary(plain_console(), found.summary, output, unchanged=found)
             return exit_code_of(found.summary)
-        if missing := missing_weights(config.model):
+        if missing := missing_weights(config.model) or unreachable_job_service(config.beam):
             raise ConnectionError(missing)
         with quiet_console(log_file) as console, _stopped_by_signals(console):
             console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}")

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from pipeline.beam_config import Beam
+from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.beam_options import beam_arguments
 from pipeline.check import check_config
 from pipeline.config import Config
@@ -181,6 +183,17 @@ def test_a_local_run_on_dataflow_is_refused_before_it_starts(tmp_path):
     )
     problems = {problem.key: problem.message for problem in check_config(load_config(file)).problems}
     assert problems["beam.runner"].startswith("got dataflow; its workers cannot see the folders")
+
+
+def test_a_job_service_that_does_not_answer_is_said_before_a_run():
+    with socket.create_server(("localhost", 0)) as server:
+        answering = beam({"runner": "portable", "job_endpoint": f"localhost:{server.getsockname()[1]}"})
+        assert unreachable_job_service(answering) is None
+    found = unreachable_job_service(answering)
+    assert found.startswith(f"beam.job_endpoint: no job service answers at {answering.job_endpoint} (Connect")
+    assert unreachable_job_service(beam({})) is None
+    nowhere = beam({"runner": "portable", "job_endpoint": "beam-jobs.invalid:8099"})
+    assert "no job service answers at beam-jobs.invalid:8099 (" in unreachable_job_service(nowhere)
 
 
 # In a cluster
