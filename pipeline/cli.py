@@ -237,12 +237,14 @@ def rollback(config: str, to: int | None, only_list: bool, sets: tuple[str, ...]
     rolled back itself. The older version is pushed again, as a copy with a new number, so that
     model servers, the next run and `fresh` agree that the newest number serves.
 
-    What happens next: models newer than the one gone back to are withdrawn. A scheduled run that
-    makes the very same model again, because images and settings are the same, ends as not blessed
-    and leaves the serving model alone; `fresh` calls a rollback no reason to train. As soon as
-    images, config or code change, a new model is made, judged against the one that serves now, and
-    pushed when it is blessed. To let a withdrawn model serve after all, go back to it with --to. A
-    run that is under way may still push: stop it first.
+    What happens next: models newer than the one gone back to are withdrawn. `fresh` calls a
+    rollback no reason to train, so a schedule that asks it first leaves everything alone. A run
+    that makes the very same model again ends as not blessed, and the model that serves goes on.
+    As soon as images, config or code change, a new model is made, judged against the one that
+    serves now, and pushed when it is blessed. A schedule that trains without asking `fresh` may
+    train an equally bad model that is not the same byte for byte: pause it until the cause is
+    mended (`headstart schedule --pause`). A run that is under way may still push: stop it first.
+    To let a withdrawn model serve after all, go back to it with --to.
 
     \b
     Examples:
