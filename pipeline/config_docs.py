@@ -85,14 +85,16 @@ def _section(title: str, settings_class: type, schema: dict) -> str:
 STEPS_HEAD = """\
 ## Steps in a cluster
 
-What a step gets when neither `cluster.defaults` nor `cluster.steps` says otherwise. Of the three, the later
-one wins: single values, `accelerator` and `retries` replace; `env`, `secret_env` and `node_selector` are merged
-by name, `volumes` by path; `tolerations` and `beam_args` add up. cpu and memory are requests and limits at once.
-An accelerator brings the toleration for the taint of its name, and on GKE node selectors for its model.
+What a step gets when neither `cluster.defaults` nor `cluster.steps` says otherwise. Of the three, the
+later one wins: single values, `accelerator` and `retries` replace; `env`, `secret_env` and
+`node_selector` are merged by name, `volumes` by path; `tolerations` and `beam_args` add up. cpu and
+memory are requests and limits at once. An accelerator brings the toleration for the taint of its name,
+and on GKE node selectors for its model.
 
-The cache compares a step's inputs by who made them, not by their content. ImageExampleGen reads the images
-anew in every run, so the steps behind it run too. With `cluster.steps.ImageExampleGen.cache: true`, for trying
-things on data that stays the same, all these come from the cache as far as nothing else has changed.
+The cache compares a step's inputs by who made them, not by their content. ImageExampleGen reads the
+images anew in every run, so the steps behind it run too. With `cluster.steps.ImageExampleGen.cache:
+true`, for trying things on data that stays the same, all these come from the cache as far as nothing
+else has changed.
 
 | step | cpu | memory | timeout | retries | cache |
 |---|---|---|---|---|---|
