@@ -54,6 +54,7 @@ lock: ## Resolve both stacks and the checks into their locks again; ARGS=--upgra
 	  --output-file requirements/cuda-1.16.txt $(ARGS)
 	$(LOCK) --universal --python-version 3.11 requirements/cuda.in $(call BESIDE,requirements/tfx-1.21.txt) \
 	  --output-file requirements/cuda-1.21.txt $(ARGS)
+	$(LOCK) --no-deps --python-version 3.10 requirements/tpu.in --output-file requirements/tpu-1.16.txt $(ARGS)
 	$(LOCK) --universal --python-version 3.10 requirements/checks.in --output-file requirements/checks.txt $(ARGS)
 
 clean: ## Remove what the other targets made, except runs/

@@ -167,6 +167,16 @@ def test_cudas_packages_go_beside_the_lock_and_not_into_it(stack):
     assert not cuda & names(f"tfx-{stack}.txt")
 
 
+def test_tensorflow_for_tpus_takes_the_place_of_the_same_version():
+    locks = {name: (ROOT / "requirements" / f"{name}-1.16.txt").read_text() for name in ("tfx", "tpu")}
+    version = re.search(r"^tensorflow==(\S+)", locks["tfx"], re.MULTILINE)[1]
+    assert re.findall(r"^([a-z-]+==\S+)", locks["tpu"], re.MULTILINE) == [f"tensorflow-tpu=={version}"]
+    without = RUNTIME_LOCK(locks["tfx"], "tensorflow")
+    whole = RUNTIME_LOCK(locks["tfx"])
+    names = [set(re.findall(r"^([A-Za-z0-9._-]+)==", text, re.MULTILINE)) for text in (whole, without)]
+    assert names[0] - names[1] == {"tensorflow"}
+
+
 def test_a_package_that_only_development_asks_for_is_left_out_with_what_it_brought():
     lock = (
         "# made by make lock\n"
@@ -193,7 +203,8 @@ def test_a_lock_without_reasons_is_refused():
     ("stack", "accelerator", "message"),
     [
         ("1.21", "cpu", "STACK is auto, default (TFX 1.16, Python 3.10) or current"),
-        ("default", "tpu", "ACCELERATOR is cpu or gpu, not 'tpu'."),
+        ("default", "npu", "ACCELERATOR is cpu, gpu or tpu, not 'npu'."),
+        ("current", "tpu", "ACCELERATOR=tpu goes with STACK=default"),
     ],
 )
 def test_a_wrong_choice_ends_the_build_at_once(stack, accelerator, message):

@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # Makes /opt/venv: the Python that python.sh chose, the packages of the stack's lock without those for development,
-# and CUDA's for a GPU. Runs in /headstart, where requirements/ lies. Python 3.10 may land in /opt/python.
+# and CUDA's for a GPU or TensorFlow's other build for a TPU. Runs in /headstart, where requirements/ lies. Python 3.10 may land in /opt/python.
 set -euo pipefail
 . /opt/headstart/stack
 
 uv=requirements/uv.sh
 case $stack in default) release=1.16 ;; current) release=1.21 ;; esac
 lock=requirements/tfx-$release.txt
+if [ "$accelerator" = tpu ] && [ -z "${TPU_FIND_LINKS:-}" ]; then
+  echo "ACCELERATOR=tpu needs libtpu, which Google publishes beside PyPI: --build-arg TPU_FIND_LINKS=ADDRESS of the" \
+    "page with its releases, see kubernetes/README.md." >&2
+  exit 1
+fi
 
 # What pip and uv may be told of another index or a proxy goes for both.
 [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX=$PIP_INDEX_URL
@@ -50,11 +55,26 @@ fi
 if [ -n "$wheel" ]; then
   "$uv" pip install --python /opt/venv --no-deps "$wheel"
 fi
-python3 kubernetes/image/runtime_lock.py "$lock" >/tmp/lock.txt
 locks=(-r /tmp/lock.txt)
-[ "$accelerator" != gpu ] || locks+=(-r "requirements/cuda-$release.txt")
+case $accelerator in
+  cpu) python3 kubernetes/image/runtime_lock.py "$lock" >/tmp/lock.txt ;;
+  gpu)
+    python3 kubernetes/image/runtime_lock.py "$lock" >/tmp/lock.txt
+    locks+=(-r "requirements/cuda-$release.txt")
+    ;;
+  tpu)
+    python3 kubernetes/image/runtime_lock.py "$lock" --without tensorflow >/tmp/lock.txt
+    locks+=(-r "requirements/tpu-$release.txt")
+    ;;
+esac
 # A few packages come as source; the lock pins what builds them, too.
 "$uv" pip install --python /opt/venv --no-deps --require-hashes --build-constraints "$lock" "${locks[@]}"
+if [ "$accelerator" = tpu ]; then
+  libtpu=$(/opt/venv/bin/python -c '
+import importlib.metadata as metadata
+print(next(line.split(";")[0] for line in metadata.requires("tensorflow-tpu") if line.startswith("libtpu")))')
+  "$uv" pip install --python /opt/venv --no-deps --no-index --find-links "$TPU_FIND_LINKS" "$libtpu"
+fi
 # The disk is read-only later. Hashes, not times, so that copying cannot make them stale. Some packages hold files
 # that are no Python of this version, as templates of code do: they fail to compile, and nobody imports them.
 /opt/venv/bin/python -W ignore -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib /opt/python >/dev/null || true

@@ -2,7 +2,7 @@
 # Makes the ground on which the image's stages stand: checks that the base image can carry the stack, and installs
 # a Python of the stack where the base has none. Writes its choice to /opt/headstart/stack.
 #
-#   python.sh STACK ACCELERATOR      auto, default or current; cpu or gpu
+#   python.sh STACK ACCELERATOR      auto, default or current; cpu, gpu or tpu
 #
 # Where neither the base nor Debian has the Python (3.10 on a plain Debian), packages.sh fetches one.
 set -euo pipefail
@@ -18,7 +18,13 @@ case $stack in auto | default | current) ;; *)
   fail "STACK is auto, default (TFX 1.16, Python 3.10) or current (TFX 1.21, Python 3.11 to 3.13), not '$stack'."
   ;;
 esac
-case $accelerator in cpu | gpu) ;; *) fail "ACCELERATOR is cpu or gpu, not '$accelerator'." ;; esac
+case $accelerator in cpu | gpu) ;; tpu)
+  if [ "$stack" != default ]; then
+    fail "ACCELERATOR=tpu goes with STACK=default: tensorflow-tpu has no release that TFX 1.21 can use. Give the steps" \
+      "without a TPU an image of STACK=default, too."
+  fi
+  ;;
+*) fail "ACCELERATOR is cpu, gpu or tpu, not '$accelerator'." ;; esac
 if [ "$(uname -m)" != x86_64 ]; then
   fail "TFX has packages for x86_64 only, and this is $(uname -m): docker build --platform linux/amd64 ..."
 fi

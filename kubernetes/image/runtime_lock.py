@@ -1,20 +1,22 @@
 """Prints a lock without what only development needs: requirements/dev.in and what came in by it alone.
 
-    python3 runtime_lock.py requirements/tfx-1.21.txt
+    python3 runtime_lock.py requirements/tfx-1.21.txt [--without PACKAGE]
 
 Who asked for a package stands in the comments `# via` that uv writes below it. Versions and hashes stay as
 they are, so an image has the packages that the tests ran with.
 """
 
+import argparse
 import re
-import sys
 from pathlib import Path
 
 DEVELOPMENT = "dev.in"
 
 
-def runtime_lock(text: str) -> str:
+def runtime_lock(text: str, without: str = "") -> str:
     """Returns the lock's requirements, with hashes, that a `.in` file other than dev.in leads to.
+
+    The package `without` is left out, but not what it needs: something else takes its place.
 
     Raises ValueError where a package has no `# via`: such a lock does not tell what belongs to what.
     """
@@ -36,7 +38,7 @@ def runtime_lock(text: str) -> str:
     kept = {name for name, via in parents.items() if any(map(_is_root, via))}
     while more := {name for name, via in parents.items() if name not in kept and via & kept}:
         kept |= more
-    return "".join(block for name, block in blocks.items() if name in kept)
+    return "".join(block for name, block in blocks.items() if name in kept and name != without)
 
 
 def _is_root(source: str) -> bool:
@@ -44,4 +46,8 @@ def _is_root(source: str) -> bool:
 
 
 if __name__ == "__main__":
-    print(runtime_lock(Path(sys.argv[1]).read_text()), end="")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("lock", type=Path)
+    parser.add_argument("--without", default="")
+    arguments = parser.parse_args()
+    print(runtime_lock(arguments.lock.read_text(), arguments.without), end="")
