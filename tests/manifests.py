@@ -20,8 +20,11 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: headstart
 resources: [../../base]
-components: [../../components/namespace, ../../components/object-storage, ../../components/serving-from-bucket,
-             ../../components/gpu-serving]
+components:
+  - ../../components/namespace
+  - ../../components/object-storage
+  - ../../components/serving-from-bucket
+  - ../../components/gpu-serving
 configMapGenerator:
   - name: headstart
     files: [config.yaml]
