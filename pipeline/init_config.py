@@ -1,12 +1,14 @@
 """Writes a commented config that fits a folder of images. Imports no TensorFlow."""
 
 import dataclasses
+import io
 import os
 import re
 import shlex
 import statistics
 import textwrap
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -14,12 +16,15 @@ from PIL import Image
 
 from components.image_example_gen import sources
 from components.image_example_gen.listing import Listing
+from components.image_example_gen.locations import Location, join, read_ahead, read_bytes
 from modules.features import SPLITS, TRAIN_SPLIT
+from modules.storage import StorageError, is_remote
 from pipeline.check import BUNDLED_WEIGHTS
 from pipeline.config import Splits
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SAMPLED_IMAGES = 200
+HEADER_BYTES = 256 << 10  # holds the sizes, behind colour profile and EXIF with its small preview
 CLASSES_NAMED = 30
 # 32k+1, where the bundled weights are at their best. Below 97 px the last feature map has 3 x 3 cells or
 # fewer; 225 px is nearest to the 224 px that most published weights were trained on.
@@ -52,7 +57,7 @@ def write_config(source: str, file: str | None = None, force: bool = False) -> W
     """Looks at a source of images and writes a config for it.
 
     Args:
-      source: a folder of class folders or split folders, or a CSV manifest.
+      source: a folder of class folders or split folders, or a CSV manifest; a path or an address.
       file: where to write; by default NAME.yaml in the working directory, named after the source.
       force: overwrite the file when it exists.
 
@@ -80,7 +85,8 @@ def write_config(source: str, file: str | None = None, force: bool = False) -> W
 
 def config_name(source: str) -> str:
     """Returns a name for the pipeline: that of the folder, in the letters that a name may have."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", Path(source).resolve().name.removesuffix(".csv")).strip("_-")
+    last = source.rstrip("/").rpartition("/")[2] if is_remote(source) else Path(source).resolve().name
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", last.removesuffix(".csv")).strip("_-")
     return name or "images"
 
 
@@ -92,7 +98,13 @@ def sample_sizes(listing: Listing) -> Sizes:
     """
     step = max(1, len(listing.files) // SAMPLED_IMAGES)
     sampled = listing.files[::step]
-    found = [size for file in sampled if (size := image_size(os.path.join(listing.root, file.path)))]
+    places = [Location(join(listing.root, file.path)) for file in sampled]
+    headers = [
+        place if file.byte_size <= HEADER_BYTES else place._replace(offset=0, byte_size=HEADER_BYTES)
+        for place, file in zip(places, sampled, strict=True)
+    ]
+    readings = read_ahead((header, HEADER_BYTES) for header in headers)
+    found = [size for place, read in zip(places, readings, strict=True) if (size := image_size(place, read))]
     if not found:
         raise ValueError(
             f"none of {len(sampled)} files below {listing.root} is an image, {sampled[0].path} for one"
@@ -105,16 +117,26 @@ def sample_sizes(listing: Listing) -> Sizes:
     )
 
 
-def image_size(path: str) -> tuple[int, int] | None:
-    """Returns width and height of an image file in pixels, as stored; None when Pillow cannot read it."""
-    try:
-        with warnings.catch_warnings():
-            # Only the header is read; whether the image is too large is for ingest to say.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return image.size
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return None
+def image_size(place: Location, read_header: Callable[[], bytes]) -> tuple[int, int] | None:
+    """Returns width and height of an image file in pixels, as stored; None when Pillow cannot read it.
+
+    Args:
+      place: the whole file.
+      read_header: returns how the file begins. Where that says too little, as in a TIFF whose
+        description stands at the end, the whole file is read.
+    """
+    for read in (read_header, lambda: read_bytes(place)):
+        try:
+            with warnings.catch_warnings():
+                # Only the header is read; whether the image is too large is for ingest to say.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(io.BytesIO(read())) as image:
+                    return image.size
+        except StorageError:
+            raise
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue
+    return None
 
 
 def describe_sizes(sizes: Sizes) -> str:
@@ -207,13 +229,15 @@ def _splits_text(listing: Listing) -> str:
 def _output_folder(name: str, source: str, target: Path) -> str:
     """Returns runs/NAME beside the config; outside of the images, when the config lies among them."""
     images = Path(source).resolve()
-    if target.resolve().is_relative_to(images):
+    if not is_remote(source) and target.resolve().is_relative_to(images):
         return os.path.relpath(images.parent / "runs" / name, target.resolve().parent)
     return f"runs/{name}"
 
 
 def _path_from(target: Path, path: str | Path) -> str:
-    """Returns a path relative to the config file when it lies near, else the absolute one."""
+    """Returns a path relative to the config file when it lies near, else the absolute one; or the address."""
+    if is_remote(path):
+        return str(path).rstrip("/")
     relative = os.path.relpath(Path(path).resolve(), target.resolve().parent)
     far_away = os.path.join("..", "..", "..")
     return str(Path(path).resolve()) if relative.startswith(far_away) else relative

@@ -34,7 +34,7 @@ def command_paths():
     return [
         [],
         *([name] for name in cli.cli.commands),
-        *(["list", name] for name in cli.list_group.commands),
+        *(["list", name] for name in cli.cli.commands["list"].commands),
     ]
 
 
@@ -128,7 +128,7 @@ def test_init_refuses_to_overwrite(workplace, capsys):
         (["check", "photos.yaml", "--set", "training.batchsize=3"], "Did you mean training.batch_size?"),
         (["run", "photos.yaml", "--set", "data.source=nowhere"], "there is nothing at"),
         (["run", "photos.yaml", "--set", "model.weights=nowhere.h5"], "there is no file"),
-        (["init", "nowhere"], "does not exist"),
+        (["init", "nowhere"], "there is nothing at 'nowhere'"),
         (["predict", "photos"], "no pushed model below runs/"),
         (["predict", "photos", "--config", "photos.yaml"], "`headstart run photos.yaml` pushes one"),
         (["predict", "photos", "--model", "a", "--config", "b"], "not both"),

@@ -368,6 +368,31 @@ def test_a_bucket_without_permission_and_an_unknown_scheme_are_named(s3_bucket, 
         list_images(f"{s3_bucket}/photos")
 
 
+@pytest.mark.parametrize(
+    ("place", "endpoint", "message"),
+    [
+        ("/absent", None, "data.source: there is nothing at 's3://"),
+        ("-absent/photos", None, "there is no bucket 'bucket-"),
+        ("/photos", "http://127.0.0.1:1", "the store does not answer"),
+    ],
+)
+def test_check_says_in_one_message_what_is_wrong_with_an_address(
+    tmp_path, s3_bucket, monkeypatch, capsys, place, endpoint, message
+):
+    from pipeline.cli import main
+
+    if endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        location(s3_bucket).fs.clear_instance_cache()
+    config = f"{{name: pets, output: {tmp_path}/runs, data: {{source: {s3_bucket}{place}}}}}"
+    write(tmp_path / "pets.yaml", config.encode())
+    assert main(["check", str(tmp_path / "pets.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("s3://") == 1
+    assert "Traceback" not in said
+
+
 # Artifacts at addresses, as on Vertex
 
 

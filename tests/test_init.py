@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from modules.storage import upload_tree
 from pipeline import init_config
 from pipeline.check import check_config
 from pipeline.config_file import load_config
@@ -144,3 +145,23 @@ def test_fine_tuning_is_proposed_from_500_training_images():
 def test_names_are_made_of_allowed_letters(tmp_path, folder, name):
     (tmp_path / folder).mkdir()
     assert config_name(str(tmp_path / folder)) == name
+
+
+def test_a_config_for_images_in_a_bucket_names_their_address(workplace, s3_bucket):
+    write_class_folders(workplace / "pets", ("cat", "dog"), count=20)
+    (workplace / "pets/cat/empty.png").touch()
+    write_images(workplace / "pets/dog", 1, size=(900, 700))  # more bytes than a header is given
+    upload_tree(workplace / "pets", f"{s3_bucket}/photos/pets")
+    written = write_config(f"{s3_bucket}/photos/pets/")
+    assert written.file == Path("pets.yaml")
+    config = load_config(written.file)
+    assert config.data.source == f"{s3_bucket}/photos/pets"
+    assert (config.data.format, config.name) == ("class_folders", "pets")
+    assert config.output == str(workplace / "runs/pets")
+    assert "8 x 6 to 900 x 700 px" in written.summary
+    assert config_name("s3://my.photos/") == "my_photos"
+
+
+def test_a_bucket_that_does_not_exist_is_named(workplace, s3_bucket):
+    with pytest.raises(ValueError, match="there is no bucket 'no-such-bucket'"):
+        write_config("s3://no-such-bucket/photos")
