@@ -182,6 +182,7 @@ def test_the_baseline_of_the_second_run_is_the_model_of_the_first(second_run):
 def test_a_model_that_is_not_blessed_ends_the_run_with_the_reason_and_the_old_one_serves(second_run, project):
     assert second_run.failed == "Verdict"
     assert list(second_run.tasks)[-1] == "Verdict"
+    assert second_run.tasks["Verdict"].exit_code == 3
     last_lines = second_run.tasks["Verdict"].log.strip()[-2000:]
     assert "cross_entropy" in last_lines
     assert "Traceback" not in last_lines
@@ -192,6 +193,7 @@ def test_a_model_that_is_not_blessed_ends_the_run_with_the_reason_and_the_old_on
 
 def test_too_many_broken_files_end_the_run_before_training_with_the_reason(refused_run, project):
     assert refused_run.failed == "DataCheck"
+    assert refused_run.tasks["DataCheck"].exit_code == 4
     assert "max_rejected_share" in refused_run.tasks["DataCheck"].log.strip()[-2000:]
     assert "Traceback" not in refused_run.tasks["DataCheck"].log
     assert not {"Transform", "Trainer"} & set(refused_run.tasks)

@@ -26,11 +26,14 @@ from pathlib import Path
 
 LOCAL_FOLDERS = {"s3://": "/s3/", "gs://": "/gcs/", "minio://": "/minio/"}
 EXECUTOR_LOGS = "executor-logs"
-FAILED, STOPPED = 1, 4
+FAILED, NOT_BLESSED, STOPPED = 1, 3, 4
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the step; returns the exit code: 0, 1 for a fault, 4 when the step stopped the run on purpose."""
+    """Runs the step; returns the exit code.
+
+    Those of `headstart run`: 0 done, 1 a fault, 3 the model may not serve, 4 the data was refused.
+    """
     flags, beam_arguments = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     step = flags.executor_class_path.removesuffix(".executor.Executor").rpartition(".")[2]
@@ -38,7 +41,7 @@ def main(arguments: list[str]) -> int:
 
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
-    from components.errors import RunStopped
+    from components.errors import NotBlessed, RunStopped
 
     try:
         with workspace(executor_input, flags.headstart_shared_folder) as local_input:
@@ -46,7 +49,7 @@ def main(arguments: list[str]) -> int:
             kubeflow_v2_run_executor.main((flags, beam_arguments))
     except RunStopped as stopped:
         print(f"\n{step} stopped the run: {stopped}", file=sys.stderr, flush=True)
-        return STOPPED
+        return NOT_BLESSED if isinstance(stopped, NotBlessed) else STOPPED
     except Exception as error:
         logging.exception("%s failed", step)
         print(f"\n{step} failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)

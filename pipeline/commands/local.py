@@ -1,0 +1,164 @@
+"""Commands that work on this machine: init, check, run, list, doctor."""
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from pipeline.commands.common import (
+    BAD_INPUT,
+    CONFIG_ARGUMENT,
+    SET_OPTION,
+    UserError,
+    load_and_check,
+    set_arguments,
+)
+
+
+@click.command()
+@click.argument("folder")
+@click.option("-o", "--output", "file", type=click.Path(dir_okay=False), help="Config file to write.")
+@click.option("--force", is_flag=True, help="Overwrite the config file when it exists.")
+def init(folder: str, file: str | None, force: bool) -> None:
+    """Write a commented config that fits a FOLDER of images.
+
+    FOLDER holds a folder a class, or train/ and test/ folders with those inside; a CSV manifest
+    (path,label[,split]) is welcome as well. It may lie in an object store, as s3://BUCKET/PHOTOS.
+    Without -o the config is named after the folder.
+
+    \b
+    Examples:
+      headstart init photos/
+      headstart init photos/ -o configs/photos.yaml --force
+      headstart init s3://bucket/photos
+    """
+    from pipeline.init_config import write_config
+
+    try:
+        written = write_config(folder, file, force)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    click.echo(f"Wrote {written.file}: {written.summary}.")
+    for note in written.notes:
+        click.echo(f"  note: {note}")
+    argument = shlex.quote(str(written.file))
+    click.echo(f"Next: headstart check {argument} && headstart run {argument}")
+
+
+@click.command()
+@CONFIG_ARGUMENT
+@SET_OPTION
+def check(config: str, sets: tuple[str, ...]) -> None:
+    """Check a CONFIG and everything it names, without training.
+
+    Keys, values, paths, image size, recipe, classes, images a split, disk space. All problems are
+    listed at once; the exit code is 2 when there is any.
+
+    \b
+    Examples:
+      headstart check photos.yaml
+      headstart check photos.yaml --set training.recipe=feature_extraction
+    """
+    from pipeline.check_summary import summarise
+
+    loaded, checkup = load_and_check(config, sets)
+    click.echo(summarise(loaded, checkup))
+    click.echo(f"{config} is ready. Next: {shlex.join(['headstart', 'run', config, *set_arguments(sets)])}")
+
+
+@click.command()
+@CONFIG_ARGUMENT
+@SET_OPTION
+def run(config: str, sets: tuple[str, ...]) -> int:
+    """Run the pipeline that a CONFIG describes, on this machine.
+
+    What is finished is kept: the same command continues after Ctrl-C or a crash, and does nothing
+    when nothing has changed.
+
+    \b
+    Exit codes:
+      0  the model was pushed, or nothing has changed
+      2  the config or the command is wrong
+      3  the model was not blessed; what served before still serves
+      4  the data was refused before training
+      1  something unexpected; 130: Ctrl-C
+
+    \b
+    Examples:
+      headstart run pipeline/configs/quickstart.yaml
+      headstart run photos.yaml --set training.recipe.fine_tuning.epochs=20 --set training.batch_size=64
+      headstart run photos.yaml --set output=runs/second_try
+    """
+    loaded, checkup = load_and_check(config, sets)
+    # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from modules.storage import StorageError
+    from pipeline import local_runner, output_lock
+
+    try:
+        return int(local_runner.run(loaded, checkup.listing.fingerprint()))
+    except (output_lock.OutputInUse, ConnectionError, StorageError) as error:
+        raise UserError(str(error)) from None
+
+
+@click.group(name="list")
+def list_group() -> None:
+    """List what a config can name.
+
+    \b
+    Examples:
+      headstart list backbones
+      headstart list recipes
+    """
+
+
+@list_group.command()
+def backbones() -> None:
+    """List the backbones: name, native image size, preprocessing.
+
+    \b
+    Example:
+      headstart list backbones | grep EfficientNet
+    """
+    from modules.backbones import BACKBONES
+
+    click.echo(f"{'backbone':20} {'native px':>9} {'smallest px':>11}  preprocessing")
+    for backbone in BACKBONES.values():
+        sizes = f"{backbone.native_image_size:>9} {backbone.min_image_size:>11}"
+        click.echo(f"{backbone.name:20} {sizes}  {backbone.preprocessing}")
+
+
+@list_group.command()
+def recipes() -> None:
+    """List the ready recipes and when to use each.
+
+    \b
+    Example:
+      headstart list recipes
+    """
+    from pipeline.recipes import recipe_names, recipe_summary
+
+    for name in recipe_names():
+        click.echo(f"{name:20} {recipe_summary(name)}")
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Do not try to reach the server of Keras' weights.")
+def doctor(offline: bool) -> int:
+    """Say what fits on this machine and what does not.
+
+    Python, packages, memory, disk, GPU, C library, weights. The exit code is 2 when runs cannot
+    work here.
+
+    \b
+    Examples:
+      headstart doctor
+      headstart doctor --offline
+    """
+    from pipeline.doctor import examine
+
+    findings = examine(Path.cwd(), ask_network=not offline)
+    for finding in findings:
+        click.echo(str(finding))
+    return BAD_INPUT if any(finding.verdict == "fails" for finding in findings) else 0

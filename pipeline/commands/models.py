@@ -1,0 +1,168 @@
+"""Commands that work on pushed models: predict, fresh, rollback, mirror."""
+
+import json
+import os
+import sys
+import warnings
+
+import click
+
+from pipeline.commands.common import BAD_INPUT, CONFIG_ARGUMENT, SET_OPTION, STALE, UserError
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path())
+@click.option("--model", type=click.Path(), help="Folder of a pushed model, or of numbered versions of it.")
+@click.option("--config", type=click.Path(), help="Config whose newest pushed model answers.")
+@click.option("--top", default=3, show_default=True, type=click.IntRange(min=1), help="Classes an image.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON an image.")
+def predict(images: tuple[str, ...], model: str | None, config: str | None, top: int, as_json: bool) -> int:
+    """Say what is on each IMAGE, by the newest pushed model.
+
+    An IMAGE may be a folder: every image below it is answered. Without --model and --config the
+    model pushed last below runs/ answers. Images that cannot be read are named, and the exit code
+    is then 2.
+
+    \b
+    Examples:
+      headstart predict shirt.png coat.jpg
+      headstart predict photos/new --config photos.yaml --top 1
+      headstart predict shirt.png --model runs/quickstart/serving --json
+    """
+    from pipeline import predict as prediction
+
+    try:
+        served = prediction.find_model(model, config)
+        files = prediction.find_images(images)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    # Nothing that libraries say while they are loaded belongs among the answers: 3 leaves out errors
+    # such as a GPU library registered twice; one that matters is raised.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    unreadable = 0
+    try:
+        for answer in prediction.predict(served, files, top):
+            unreadable += answer.error is not None
+            click.echo(json.dumps(answer.as_dict(), ensure_ascii=False) if as_json else str(answer))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return BAD_INPUT if unreadable else 0
+
+
+@click.command()
+@CONFIG_ARGUMENT
+@SET_OPTION
+def fresh(config: str, sets: tuple[str, ...]) -> int:
+    """Say whether a run of a CONFIG would have anything new to work on.
+
+    Compares images, config, code, the files that the config names, packages and the serving model
+    with those of the last finished run in the output folder, here or in a cluster. A model that
+    was rolled back is no reason for a new run: the same images and settings would make it again.
+    Images are compared by name, size and time; no image is read, and nothing is written.
+
+    \b
+    Exit codes:
+      0  fresh: nothing has changed
+      5  stale: something has changed, or no run has finished yet
+      2  the config is wrong, or something that it names cannot be reached
+
+    \b
+    Examples:
+      headstart fresh photos.yaml
+      headstart fresh photos.yaml; [ $? -eq 5 ] && headstart submit photos.yaml
+    """
+    from components.image_example_gen.sources import list_images
+    from pipeline import freshness
+    from pipeline.config_file import load_config
+    from pipeline.problems import ConfigError
+
+    try:
+        loaded = load_config(config, sets)
+        listing = list_images(loaded.data.source, loaded.data.format)
+        found = freshness.look(loaded, listing.fingerprint())
+    except (ConfigError, ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    click.echo(str(found))
+    return 0 if found.is_fresh else STALE
+
+
+@click.command()
+@CONFIG_ARGUMENT
+@click.option("--to", type=click.IntRange(min=0), metavar="VERSION", help="The version to go back to.")
+@click.option("--list", "only_list", is_flag=True, help="Only list the versions that there are.")
+@SET_OPTION
+def rollback(config: str, to: int | None, only_list: bool, sets: tuple[str, ...]) -> None:
+    """Let an older version of the model serve again.
+
+    Without --to it is the newest one before the serving version that is another model and was not
+    rolled back itself. The older version is pushed again, as a copy with a new number, so that
+    model servers, the next run and `fresh` agree that the newest number serves.
+
+    What happens next: models newer than the one gone back to are withdrawn. `fresh` calls a
+    rollback no reason to train, so a schedule that asks it first leaves everything alone. A run
+    that makes the very same model again ends as not blessed, and the model that serves goes on.
+    As soon as images, config or code change, a new model is made, judged against the one that
+    serves now, and pushed when it is blessed. A schedule that trains without asking `fresh` may
+    train an equally bad model that is not the same byte for byte: pause it until the cause is
+    mended (`headstart schedule --pause`). A run that is under way may still push: stop it first.
+    To let a withdrawn model serve after all, go back to it with --to.
+
+    \b
+    Examples:
+      headstart rollback photos.yaml --list
+      headstart rollback photos.yaml
+      headstart rollback photos.yaml --to 3
+    """
+    from components.pusher.rollback import rollback as roll_back
+    from pipeline.config_file import load_config
+    from pipeline.problems import ConfigError
+    from pipeline.version_list import lines
+
+    try:
+        loaded = load_config(config, sets)
+        if only_list:
+            click.echo("\n".join(lines(loaded)))
+            return
+        done = roll_back(loaded.push.destination, to)
+    except (ConfigError, ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    click.echo(f"Version {done.version}, a copy of version {done.copy_of}, serves now.")
+    if done.withdrawn:
+        numbers = ", ".join(map(str, done.withdrawn))
+        click.echo(f"Withdrawn, and not to be pushed again: version {numbers}.")
+
+
+@click.command()
+@click.argument("source")
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Look again that often.")
+@click.option("--once", is_flag=True, help="Look once and end; that is so without --every.")
+@click.option(
+    "--keep", default=2, show_default=True, type=click.IntRange(min=1), help="Versions in the folder."
+)
+@click.option("--reports", is_flag=True, help="SOURCE is an output: copy its reports instead of models.")
+def mirror(source: str, folder: str, every: float | None, once: bool, keep: int, reports: bool) -> int:
+    """Copy pushed models from SOURCE into a local FOLDER, for a model server beside it.
+
+    SOURCE is a push destination: a folder, s3://... or gs://... TensorFlow Serving reads folders
+    only. The newest versions are copied, each whole or not at all; older ones are removed. While
+    SOURCE cannot be read, or is empty, what FOLDER holds stays. With --every the command goes on
+    until SIGTERM or Ctrl-C and reports what fails without ending.
+
+    \b
+    Examples:
+      headstart mirror s3://models/shoes /models/shoes
+      headstart mirror s3://models/shoes /models/shoes --every 30
+      headstart mirror s3://runs/shoes /srv/reports --reports --every 60
+    """
+    from pipeline.mirroring import follow
+
+    if once and every:
+        raise click.UsageError("--once and --every contradict each other; give one of them.")
+    try:
+        follow(source, folder, keep, reports, every)
+    except (ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    return 0
