@@ -66,7 +66,7 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
         return Freshness(None, ())
     before = summary.get("made_from")
     if before is None:
-        return Freshness(summary, ("that run says not what it was made from",))
+        return Freshness(summary, ("that run does not say what it was made from",))
     destination = config.push.destination
     now = made_from(as_dict(config), code_hash(), source_fingerprint, serving_versions.state(destination))
     changes = [
