@@ -3,6 +3,8 @@
 A real build takes minutes and a daemon; kubernetes/README.md says how, and what was tried.
 """
 
+import json
+import os
 import re
 import runpy
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from tests.manifests import tool
 
 ROOT = Path(pipeline.__file__).parents[1]
 TEXT = (ROOT / "kubernetes" / "Dockerfile").read_text()
@@ -136,6 +139,28 @@ def test_what_the_image_needs_reaches_the_builder(path):
     assert not is_ignored(path)
 
 
+def test_hadolint_finds_nothing():
+    linted = subprocess.run([tool("hadolint"), "--no-color", "-"], input=TEXT, capture_output=True, text=True)
+    assert linted.stdout == ""
+    assert linted.returncode == 0
+
+
+def test_checkov_finds_nothing_that_is_not_justified(tmp_path):
+    command = [tool("checkov"), "--framework", "dockerfile", "--skip-download", "--output", "json", "--file"]
+    environment = {**os.environ, "LOG_LEVEL": "ERROR"}
+    done = subprocess.run(
+        [*command, ROOT / "kubernetes" / "Dockerfile"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,  # away from any .checkov.yaml, which could hide findings
+        env=environment,
+    )
+    results = json.loads(done.stdout)["results"]
+    assert {entry["check_id"] for entry in results["failed_checks"]} == set()
+    assert {entry["check_id"] for entry in results["skipped_checks"]} == {"CKV_DOCKER_2", "CKV_DOCKER_7"}
+    assert len(results["passed_checks"]) > 50
+
+
 def test_no_address_of_a_package_index_is_written_down():
     files = [ROOT / "kubernetes" / "Dockerfile", *(ROOT / "kubernetes" / "image").iterdir()]
     for file in files:
@@ -219,8 +244,8 @@ def test_the_current_stack_on_an_old_debian_ends_the_build_at_once(tmp_path):
     getconf.write_text("#!/bin/sh\necho glibc 2.36\n")
     for name in ("apt-get", "uname"):
         (tmp_path / name).write_text("#!/bin/sh\necho x86_64\n")
-    for tool in tmp_path.iterdir():
-        tool.chmod(0o755)
+    for program in tmp_path.iterdir():
+        program.chmod(0o755)
     script = ROOT / "kubernetes" / "image" / "python.sh"
     path = f"{tmp_path}:/usr/bin:/bin"
     done = subprocess.run(

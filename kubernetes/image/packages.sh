@@ -75,6 +75,8 @@ import importlib.metadata as metadata
 print(next(line.split(";")[0] for line in metadata.requires("tensorflow-tpu") if line.startswith("libtpu")))')
   "$uv" pip install --python /opt/venv --no-deps --no-index --find-links "$TPU_FIND_LINKS" "$libtpu"
 fi
+# 430 MB of headers, for compiling operations of one's own.
+rm -rf /opt/venv/lib/python3.*/site-packages/tensorflow/include
 # The disk is read-only later. Hashes, not times, so that copying cannot make them stale. Some packages hold files
 # that are no Python of this version, as templates of code do: they fail to compile, and nobody imports them.
 /opt/venv/bin/python -W ignore -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv/lib /opt/python >/dev/null || true
