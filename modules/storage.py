@@ -42,6 +42,10 @@ _S3_NETWORK = {
     "read_timeout": 60,
     "retries": {"max_attempts": 3, "mode": "standard"},
 }
+# Newer gcsfs asks Google's control plane, over gRPC, what kind of bucket it has before most calls. What is
+# done here needs no answer; proxies and emulators that know HTTP alone give none, and it tries for minutes.
+# gcsfs reads this when it is imported.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 _STORE_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "requests", "urllib3")
 
 
