@@ -55,7 +55,9 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         max_megapixels=config.data.max_megapixels,
         images_per_shard=config.data.images_per_shard,
         source_fingerprint=surroundings.source_fingerprint,
-        source_hash=source_hash("components/image_example_gen", "modules/features.py", "modules/images.py"),
+        source_hash=source_hash(
+            "components/image_example_gen", "modules/features.py", "modules/images.py", "modules/storage.py"
+        ),
     )
     examples = example_gen.outputs["examples"]
     statistics_gen = StatisticsGen(examples=examples, stats_options=statistics_options())
