@@ -55,9 +55,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         max_megapixels=config.data.max_megapixels,
         images_per_shard=config.data.images_per_shard,
         source_fingerprint=surroundings.source_fingerprint,
-        source_hash=source_hash(
-            "components/image_example_gen", "modules/features.py", "modules/images.py", "modules/storage.py"
-        ),
+        source_hash=source_hash("components/image_example_gen"),
     )
     examples = example_gen.outputs["examples"]
     statistics_gen = StatisticsGen(examples=examples, stats_options=statistics_options())
@@ -67,7 +65,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         statistics=statistics,
         schema_file=schema_file,
         schema_file_hash=surroundings.file_hash(schema_file) if schema_file else None,
-        source_hash=source_hash("components/schema_gen", "modules/features.py"),
+        source_hash=source_hash("components/schema_gen"),
     )
     schema = schema_gen.outputs["schema"]
     example_validator = ExampleValidator(statistics=statistics, schema=schema)
@@ -82,9 +80,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         push_destination=config.push.destination,
         serving_state=surroundings.serving_state,
         refusal_file=f"{config.output}/{REFUSAL_FILE}",
-        source_hash=source_hash(
-            "components/data_check", "components/schema_gen", "components/serving_versions.py"
-        ),
+        source_hash=source_hash("components/data_check"),
     )
     transform = Transform(
         examples=examples,
@@ -109,7 +105,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         model=model,
         push_destination=config.push.destination,
         serving_state=surroundings.serving_state,
-        source_hash=source_hash("components/baseline", "components/serving_versions.py"),
+        source_hash=source_hash("components/baseline"),
     )
     evaluator = Evaluator(
         examples=examples,
@@ -118,7 +114,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         schema=schema,
         evaluation=json.dumps(evaluation_settings(config), sort_keys=True),
         thresholds=json.dumps(thresholds(config), sort_keys=True),
-        source_hash=source_hash("components/evaluator", "modules/features.py"),
+        source_hash=source_hash("components/evaluator"),
     )
     infra_check = InfraCheck(
         model=model,
@@ -134,7 +130,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         statistics=statistics,
         push_destination=config.push.destination,
         run_id=surroundings.run_id,
-        source_hash=source_hash("components/pusher", "components/serving_versions.py"),
+        source_hash=source_hash("components/pusher"),
     )
     report = Report(
         ingest_report=example_gen.outputs["ingest_report"],
@@ -152,7 +148,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         code_hash=code_hash(),
         output=config.output,
         run_id=surroundings.run_id,
-        source_hash=source_hash("components/report", "modules/features.py"),
+        source_hash=source_hash("components/report"),
     )
     verdict = Verdict(
         report=report.outputs["report"],

@@ -7,7 +7,6 @@ import pytest
 
 from modules.file_hash import file_hash
 from pipeline import output_lock
-from pipeline.source_hash import source_hash
 
 
 def test_a_second_process_is_told_who_uses_the_output_folder(tmp_path):
@@ -28,23 +27,6 @@ def test_a_second_process_is_told_who_uses_the_output_folder(tmp_path):
         holder.wait()
     with output_lock.exclusive(tmp_path):
         pass  # the lock went with the killed process
-
-
-def test_an_edited_source_file_changes_the_hash(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.source_hash.ROOT", tmp_path)
-    (tmp_path / "modules" / "nested").mkdir(parents=True)
-    file = tmp_path / "modules" / "nested" / "trainer.py"
-    file.write_text("learning_rate = 1")
-    before = source_hash.__wrapped__("modules")
-    (tmp_path / "modules" / "trainer.pyc").write_text("compiled")
-    assert source_hash.__wrapped__("modules") == before
-    file.write_text("learning_rate = 2")
-    assert source_hash.__wrapped__("modules") != before
-
-
-def test_a_misspelt_source_folder_is_an_error():
-    with pytest.raises(FileNotFoundError, match="no_such_folder"):
-        source_hash("no_such_folder")
 
 
 def test_file_hash_is_the_start_of_its_sha256(tmp_path):
