@@ -9,8 +9,9 @@ from tfx.types import Channel, standard_artifacts
 
 from components import artifacts, serving_versions
 from components.baseline import executor as baseline
-from components.baseline.choice import choose_baseline, signatures
+from components.baseline.choice import choose_baseline
 from components.baseline.component import Baseline
+from components.baseline.graph import read_saved_model, signatures
 from components.pusher.push import push
 from tests import tiny_data, tiny_models
 
@@ -93,7 +94,59 @@ def test_versions_that_cannot_be_evaluated_are_passed_over(models, tmp_path):
 
 
 def test_signatures_are_read_without_loading_the_model(models):
-    assert {"serving_default", "serve_images"} <= signatures(models["first"])
+    assert {"serving_default", "serve_images"} <= signatures(read_saved_model(models["first"]))
+
+
+def push_edited(models, folder, destination, edit) -> None:
+    """Pushes a model after a change of its graph, as another TensorFlow would have written it."""
+    shutil.copytree(models["second"], folder)
+    saved_model = read_saved_model(folder)
+    for meta_graph in saved_model.meta_graphs:
+        meta_graph.meta_info_def.tensorflow_version = "99.1.0"
+        meta_graph.graph_def.versions.producer = 999_999
+        nodes = [node for function in meta_graph.graph_def.library.function for node in function.node_def]
+        edit(meta_graph, [node for node in nodes if node.op == "Mean"])
+    (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())
+    push(folder, destination, b"")
+
+
+def newer_operation(_meta_graph, nodes):
+    for node in nodes:
+        node.op = "MeanOfTheFuture"
+
+
+def newer_setting(_meta_graph, nodes):
+    for node in nodes:
+        node.attr["rounding"].s = b"exact"
+
+
+def newer_graphs(meta_graph, _nodes):
+    meta_graph.graph_def.versions.min_consumer = 999_999
+
+
+@pytest.mark.parametrize(
+    ("edit", "needs"),
+    [
+        (newer_operation, "MeanOfTheFuture"),
+        (newer_setting, "Mean with rounding"),
+        (newer_graphs, "graphs of version 999999"),
+    ],
+)
+def test_a_model_that_this_tensorflow_cannot_run_is_passed_over(models, tmp_path, destination, edit, needs):
+    push(models["first"], destination, b"")
+    push_edited(models, tmp_path / "model", destination, edit)
+
+    assert choose_baseline(models["candidate"], destination) == (
+        1,
+        "it is the newest comparable one; version 2 was saved by TensorFlow 99.1.0 and needs what "
+        f"TensorFlow {tf.__version__}, which runs here, does not know: {needs}",
+    )
+
+
+def test_a_model_of_a_newer_tensorflow_that_needs_nothing_new_is_the_baseline(models, tmp_path, destination):
+    push_edited(models, tmp_path / "model", destination, lambda meta_graph, nodes: None)
+
+    assert choose_baseline(models["candidate"], destination) == (1, "it is the newest comparable one")
 
 
 def test_a_candidate_without_class_names_is_an_error(models, tmp_path, destination):

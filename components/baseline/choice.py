@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from tensorflow.core.protobuf import saved_model_pb2
-
 from components import serving_versions
-from modules.storage import Location, explained, location
+from components.baseline.graph import read_saved_model, signatures, unknown_to_this_tensorflow
+from modules.storage import Location, explained
 
 EVALUATED_SIGNATURE = "serving_default"
 
@@ -43,7 +42,9 @@ def _obstacle(version_dir: Location, candidate_hash: str, candidate_labels: list
         return "holds no SavedModel"
     if serving_versions.version_hash(version_dir) == candidate_hash:
         return "is the candidate itself, byte for byte"
-    if EVALUATED_SIGNATURE not in signatures(version_dir):
+    with explained(version_dir):
+        saved_model = read_saved_model(version_dir)
+    if EVALUATED_SIGNATURE not in signatures(saved_model):
         return f"has no signature {EVALUATED_SIGNATURE}"
     labels = serving_versions.read_labels(version_dir)
     if labels is None:
@@ -54,15 +55,7 @@ def _obstacle(version_dir: Location, candidate_hash: str, candidate_labels: list
             extra
         )
         return f"knows other classes: it {' and '.join(differences)}"
-    return None
-
-
-def signatures(saved_model_dir: str | Path) -> set[str]:
-    """Returns the names of a SavedModel's signatures, without loading it."""
-    graph_file = location(saved_model_dir) / "saved_model.pb"
-    with explained(graph_file):
-        saved_model = saved_model_pb2.SavedModel.FromString(graph_file.read_bytes())
-    return {name for graph in saved_model.meta_graphs for name in graph.signature_def}
+    return unknown_to_this_tensorflow(saved_model)
 
 
 def _names(labels: list[str]) -> str:

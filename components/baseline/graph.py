@@ -1,0 +1,57 @@
+"""What a SavedModel's graph offers and needs, read from saved_model.pb without loading the model."""
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework import op_def_registry
+
+from modules.storage import location
+
+_NAMED = 5  # this many operations are named, the rest counted
+
+
+def read_saved_model(saved_model_dir: str | Path) -> saved_model_pb2.SavedModel:
+    """Returns the description of a model: graphs and signatures, without its weights."""
+    return saved_model_pb2.SavedModel.FromString((location(saved_model_dir) / "saved_model.pb").read_bytes())
+
+
+def signatures(saved_model: saved_model_pb2.SavedModel) -> set[str]:
+    """Returns the names of a model's signatures."""
+    return {name for graph in saved_model.meta_graphs for name in graph.signature_def}
+
+
+def unknown_to_this_tensorflow(saved_model: saved_model_pb2.SavedModel) -> str | None:
+    """Returns what keeps the TensorFlow that runs from running a model of another one; None for nothing.
+
+    A newer TensorFlow is no obstacle in itself, only operations that this one lacks. An unknown setting
+    of a known operation counts too: this one would load the model, pass over the setting in silence and
+    compute something else. Settings that are at their defaults are not in a SavedModel.
+    """
+    needed, saved_by = set(), set()
+    for meta_graph in saved_model.meta_graphs:
+        saved_by.add(meta_graph.meta_info_def.tensorflow_version)
+        graph = meta_graph.graph_def
+        if graph.versions.min_consumer > tf.version.GRAPH_DEF_VERSION:
+            needed.add(f"graphs of version {graph.versions.min_consumer}")
+        functions = {function.signature.name for function in graph.library.function}
+        for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+            needed |= {need for node in nodes if node.op not in functions and (need := _unknown(node))}
+    if not needed:
+        return None
+    names = sorted(needed)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (
+        f"was saved by TensorFlow {', '.join(sorted(saved_by))} and needs what TensorFlow "
+        f"{tf.__version__}, which runs here, does not know: {', '.join(names[:_NAMED])}{more}"
+    )
+
+
+def _unknown(node) -> str | None:
+    """Returns the operation of a node, or its settings, when this TensorFlow does not know them."""
+    operation = op_def_registry.get(node.op)
+    if operation is None:
+        return node.op
+    known = {setting.name for setting in operation.attr}
+    settings = sorted(name for name in node.attr if name not in known and not name.startswith("_"))
+    return f"{node.op} with {', '.join(settings)}" if settings else None
