@@ -64,13 +64,18 @@ for version in "${versions[@]}"; do
 done
 if [ -z "$python" ]; then
   for version in "${versions[@]}"; do
-    # The name alone tells nothing: apt knows names of which it has no package, too.
-    if apt-cache policy "python$version" | grep -q 'Candidate: [^(]'; then
+    # apt knows names of which it has no package, too: their candidate is (none).
+    candidate=$(apt-cache policy "python$version" | sed -n 's/^ *Candidate: *//p')
+    if [ -n "$candidate" ] && [ "$candidate" != "(none)" ]; then
       install "python$version"
       python=/usr/bin/python$version
       break
     fi
   done
+fi
+if [ -z "$python" ] && [ "$stack" = current ]; then
+  fail "STACK=current needs Python 3.13, 3.12 or 3.11, and neither BASE nor its package sources have one." \
+    "Take a base with it, as BASE=python:3.13-slim-trixie."
 fi
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log /var/log/alternatives.log
 
