@@ -10,6 +10,7 @@ import yaml
 from pipeline import __version__
 from pipeline.cluster_config import Step
 from pipeline.config import Config
+from pipeline.console import quiet_stderr
 from pipeline.kubeflow import linter
 from pipeline.kubeflow.checks import cluster_problems
 from pipeline.kubeflow.parameters import add_runtime_parameters
@@ -95,9 +96,10 @@ def _executor_label(spec: dict, step: str) -> str:
 
 def _tfx_job(config: Config, steps: dict[str, Step], target: Target) -> dict:
     """Returns the PipelineJob that TFX makes of the DAG, as JSON."""
-    from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+    with quiet_stderr():
+        from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-    from pipeline import dag
+        from pipeline import dag
 
     surroundings = dag.Surroundings(
         source_fingerprint="", serving_state="", run_id=RUN_ID, file_hash=hash_for_container
