@@ -241,6 +241,17 @@ def test_the_documented_configs_are_right_in_a_cluster():
         assert in_cluster(values, target, {step: ("/runs",) for step in BEAM_STEPS}) == {}
 
 
+def test_beam_knows_the_documented_arguments(caplog):
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    for block in documented("yaml"):
+        if block.startswith("beam:"):
+            arguments = beam_arguments(beam(yaml.safe_load(block)["beam"]), IMAGE)
+            with caplog.at_level(logging.WARNING):
+                PipelineOptions(arguments).get_all_options()
+    assert "unparseable" not in caplog.text
+
+
 def test_the_documented_manifests_offer_what_the_documented_config_asks_for():
     (values,) = (block for block in documented("yaml") if "runner: portable" in block)
     portable = yaml.safe_load(values)["beam"]
