@@ -32,8 +32,9 @@ def write_script(path: Path, text: str) -> None:
 class Checkout:
     """A folder with the real set_up.sh, a small lock, and the stand-in for uv."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, tools: Path):
         self.root = root
+        self.tools = tools
         self.bin = root / "bin"
         self.pyenv = root / "pyenv"
         self.lock = root / "requirements" / "tfx-1.16.txt"
@@ -49,7 +50,7 @@ class Checkout:
         write_script(path, f"#!/bin/bash\n{text or f'echo {path}'}\n")
 
     def set_up(self, *stack: str) -> subprocess.CompletedProcess:
-        env = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": str(self.root), "PYENV_ROOT": str(self.pyenv)}
+        env = {"PATH": f"{self.bin}:{self.tools}", "HOME": str(self.root), "PYENV_ROOT": str(self.pyenv)}
         return subprocess.run(
             [self.root / "requirements" / "set_up.sh", *stack],
             env=env,
@@ -66,9 +67,20 @@ class Checkout:
         return lines
 
 
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory):
+    """A folder with the commands of this machine, without its Pythons."""
+    folder = tmp_path_factory.mktemp("tools")
+    commands = {file.name: file for place in ("/bin", "/usr/bin") for file in Path(place).iterdir()}
+    for name, file in commands.items():
+        if not name.startswith("python"):
+            (folder / name).symlink_to(file)
+    return folder
+
+
 @pytest.fixture
-def checkout(tmp_path):
-    return Checkout(tmp_path)
+def checkout(tmp_path, tools):
+    return Checkout(tmp_path, tools)
 
 
 @pytest.fixture
