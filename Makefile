@@ -4,6 +4,7 @@ SHELL := /bin/bash
 CONFIG ?= pipeline/configs/quickstart.yaml
 ARGS ?=
 STACK ?= default
+JOBS ?= 2
 VENV = $(if $(filter current,$(STACK)),.venv-current,.venv)
 
 .DEFAULT_GOAL := help
@@ -15,11 +16,11 @@ help: ## Show this list
 run: setup ## Train, judge and push a classifier of the sample images; CONFIG=FILE for another config
 	$(VENV)/bin/headstart run $(CONFIG) $(ARGS)
 
-test: setup checks ## Run the tests except the slow ones; ARGS="-k resize" for some of them
-	$(VENV)/bin/python -m pytest -m "not slow" $(ARGS)
+test: setup checks ## Run the tests except the slow ones, two files at a time; ARGS="-k resize" for some, JOBS=1
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" $(ARGS)
 
 test-slow: setup checks ## Run the slow tests: whole pipelines, minutes each
-	$(VENV)/bin/python -m pytest -m slow $(ARGS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile -m slow $(ARGS)
 
 bench: setup ## Measure against the plain way of doing the same, some ten minutes
 	$(VENV)/bin/python -m tests.benchmarks
