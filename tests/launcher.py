@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+import zlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -236,8 +237,8 @@ class _Run:
                 raise Refused(f"{name}: {key} comes from {producer}, which is no dependent task")
             if key not in declared:
                 raise Refused(f"{name}: artifact {key} is not declared by its component")
-            produced = done[producer].outputs[source["taskOutputArtifact"]["outputArtifactKey"]]
-            artifacts[key] = {"artifacts": [produced]}
+            output = source["taskOutputArtifact"]["outputArtifactKey"]
+            artifacts[key] = {"artifacts": [_as_recorded(output, done[producer].outputs[output])]}
         return artifacts
 
     def _outputs(self, name: str, component: dict) -> dict:
@@ -259,6 +260,16 @@ class _Run:
             metadata = artifact.get("metadata", {}) | update.get("metadata", {})
             produced[key] = {**artifact, "uri": update.get("uri") or artifact["uri"], "metadata": metadata}
         return produced
+
+
+def _as_recorded(output: str, produced: dict) -> dict:
+    """Returns an artifact as it comes back from ML Metadata: under a number, and without its type."""
+    return {
+        "name": str(zlib.crc32(produced["uri"].encode())),
+        "uri": produced["uri"],
+        "type": {"instanceSchema": ""},
+        "metadata": produced["metadata"] | {"display_name": output},
+    }
 
 
 def _listed(side: dict) -> list[tuple[str, dict]]:

@@ -3,6 +3,10 @@
 import json
 
 import pytest
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import parse_raw_artifact_dict
+from tfx.types.standard_artifacts import Model
 
 import components
 from components import artifacts
@@ -69,6 +73,21 @@ def test_the_executor_sees_local_paths_and_no_logs_and_the_launcher_sees_address
     said = json.loads((launcher_in / "output_metadata.json").read_text())
     assert said == {"artifacts": {"examples": {"artifacts": [{"uri": address, "metadata": {"n": 1}}]}}}
     assert "executor-logs" in given["outputs"]["artifacts"], "the given document must stay as it is"
+
+
+@pytest.mark.parametrize(
+    "handed_on",
+    [{"instanceSchema": ""}, {"schemaTitle": "title: tfx.Model\ntype: object\n"}],
+    ids=["2.17", "later"],
+)
+def test_inputs_have_the_types_that_the_component_declares_whatever_the_driver_says(handed_on):
+    declared = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
+    model = {"uri": "s3://bucket/model", "type": handed_on}
+    given = {"inputs": {"artifacts": {"model": {"artifacts": [model]}}}}
+    entrypoint.declare_types(given, {"artifacts": {"model": {"artifactType": declared}}})
+    assert model["type"] == declared
+    read = json_format.ParseDict(given, pipeline_spec_pb2.ExecutorInput())
+    assert isinstance(parse_raw_artifact_dict(read.inputs.artifacts)["model"][0], Model)
 
 
 def test_with_a_shared_folder_the_step_works_on_copies_there_and_leaves_nothing(launcher_in):

@@ -2,14 +2,17 @@
 
     python -m pipeline.kubeflow.entrypoint --executor_class_path CLASS --json_serialized_invocation_args JSON
 
-TFX's own entrypoint is made for Vertex. Kubeflow's launcher differs in three ways, which are bridged here:
+TFX's own entrypoint is made for Vertex. Open-source Kubeflow differs in four ways, which are bridged here:
 
-- It downloads inputs before the step and uploads outputs after it, from local paths that it derives from the
-  addresses: s3://bucket/key lies at /s3/bucket/key. TFX would read and write the address itself.
+- The launcher downloads inputs before the step and uploads outputs after it, from local paths that it derives
+  from the addresses: s3://bucket/key lies at /s3/bucket/key. TFX would read and write the address itself.
 - It makes no folders for the outputs; TFX's local launcher does, and executors rely on it.
-- Its driver adds an output `executor-logs`, which the launcher writes and whose type TFX cannot import.
+- The driver adds an output `executor-logs`, which the launcher writes and whose type TFX cannot import.
+- The driver names no types of inputs: their schema is empty, or (without ML Metadata, as of 2026) moved to a
+  field of another meaning. TFX takes the class of an artifact from there.
 
-See backend/src/v2 in https://github.com/kubeflow/pipelines: driver/driver.go and component/launcher_v2.go.
+See backend/src/v2 in https://github.com/kubeflow/pipelines: driver/driver.go, component/launcher_v2.go and
+metadata/client.go (GetOutputArtifactsByExecutionId).
 """
 
 import argparse
@@ -38,6 +41,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     step = flags.executor_class_path.removesuffix(".executor.Executor").rpartition(".")[2]
     executor_input = json.loads(flags.json_serialized_invocation_args)
+    declare_types(executor_input, json.loads(flags.json_serialized_inputs_spec_args or "{}"))
 
     from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 
@@ -101,6 +105,19 @@ def workspace(executor_input: dict, shared_folder: str | None = None) -> Iterato
         _name_by_address(output_file, addresses)
 
 
+def declare_types(executor_input: dict, inputs_spec: dict) -> None:
+    """Gives the input artifacts the types that the step's component declares, in place.
+
+    Args:
+      executor_input: the document that the launcher puts in place of {{$}}.
+      inputs_spec: ComponentInputsSpec of the step as JSON.
+    """
+    declared = inputs_spec.get("artifacts", {})
+    for name, artifact in _artifacts(executor_input, "inputs"):
+        if name in declared:
+            artifact["type"] = declared[name]["artifactType"]
+
+
 def _name_by_address(output_file: Path, addresses: dict[str, str]) -> None:
     """Puts the addresses of the outputs back into the ExecutorOutput that TFX wrote."""
     executor_output = json.loads(output_file.read_text(encoding="utf-8"))
@@ -138,7 +155,7 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--json_serialized_invocation_args", required=True, help="The driver's ExecutorInput."
     )
-    parser.add_argument("--json_serialized_inputs_spec_args", help="Types of the parameters, as JSON.")
+    parser.add_argument("--json_serialized_inputs_spec_args", help="Types of the inputs, as JSON.")
     parser.add_argument("--headstart_shared_folder", help="Folder that remote Beam workers see too.")
     return parser.parse_known_args(arguments)
 
