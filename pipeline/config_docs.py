@@ -94,7 +94,8 @@ and on GKE node selectors for its model.
 The cache compares a step's inputs by who made them, not by their content. ImageExampleGen reads the
 images anew in every run, so the steps behind it run too. With `cluster.steps.ImageExampleGen.cache:
 true`, for trying things on data that stays the same, all these come from the cache as far as nothing
-else has changed.
+else has changed. A step that reads a file (weights, backbone, schema) of a volume or at an address is
+never cached: the cache would not see that the file has changed.
 
 | step | cpu | memory | timeout | retries | cache |
 |---|---|---|---|---|---|

@@ -6,9 +6,10 @@ from pipeline.cluster_config import Step
 from pipeline.cluster_values import pipeline_root_fault
 from pipeline.config import Config
 from pipeline.kubeflow.beam_checks import beam_problems
+from pipeline.kubeflow.caching import cache_problems
 from pipeline.kubeflow.paths import path_problems
 from pipeline.kubeflow.platform import volume_names
-from pipeline.kubeflow.steps import BEAM_STEPS, NEVER_CACHED, all_step_settings
+from pipeline.kubeflow.steps import BEAM_STEPS, all_step_settings
 from pipeline.problems import Problem
 
 ONLY_KUBERNETES = ("node_selector", "tolerations", "secret_env", "volumes", "timeout_seconds")
@@ -51,6 +52,7 @@ def cluster_problems(config: Config, target: str) -> list[Problem]:
             problems += _vertex_problems(key, step)
     for name, step in steps.items():
         problems += _step_problems(name, step, cluster.steps.get(name, Step()))
+    problems += cache_problems(config, steps)
     claims = {
         name: tuple(volume.path for volume in step.volumes if volume.claim) for name, step in steps.items()
     }
@@ -72,11 +74,6 @@ def _step_problems(name: str, step: Step, own: Step) -> list[Problem]:
             "ConfigMap, and a pod takes each name once; mount it once, at one path"
         )
         problems.append(Problem(f"{key}.volumes", message))
-    if step.cache and name in NEVER_CACHED:
-        message = (
-            "got true; its work lies outside of the pipeline's artifacts, and the cache would leave it undone"
-        )
-        problems.append(Problem(f"{key}.cache", f"{message}. Set it to false"))
     if own.beam_args and name not in BEAM_STEPS:
         problems.append(
             Problem(f"{key}.beam_args", f"{name} runs no Beam pipeline; those are {', '.join(BEAM_STEPS)}")

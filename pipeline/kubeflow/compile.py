@@ -12,6 +12,7 @@ from pipeline.cluster_config import Step
 from pipeline.config import Config
 from pipeline.console import quiet_stderr
 from pipeline.kubeflow import linter
+from pipeline.kubeflow.caching import without_stale_caches
 from pipeline.kubeflow.checks import cluster_problems
 from pipeline.kubeflow.parameters import add_runtime_parameters
 from pipeline.kubeflow.paths import config_in_container, hash_for_container
@@ -68,7 +69,7 @@ def compile_pipeline(config: Config, target: Target = "kfp") -> CompiledPipeline
     problems = cluster_problems(config, target)
     if problems:
         raise ConfigError(f"target {target}", problems)
-    steps = all_step_settings(config.cluster)
+    steps = without_stale_caches(config, all_step_settings(config.cluster))
     job = _tfx_job(config, steps, target)
     spec = job.pop("pipelineSpec")
     spec["defaultPipelineRoot"] = config.cluster.pipeline_root
