@@ -85,6 +85,25 @@ def test_every_image_has_a_tag_of_its_own(objects):
             assert container["imagePullPolicy"] == "IfNotPresent"
 
 
+def test_no_pod_gets_a_proxy_of_a_mesh(objects):
+    # Kubeflow labels the namespaces of its profiles for Istio. The proxy asks for rights that `baseline`
+    # refuses, our network policies cut it off, and a Job with one never ends.
+    for name, template in objects.pod_templates().items():
+        assert template["metadata"]["labels"]["sidecar.istio.io/inject"] == "false", name
+
+
+def test_requests_are_answered_all_through_an_update(overlays):
+    spec = overlays["gpu"].of("Deployment")["headstart-serving"]["spec"]
+    assert spec["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    }
+    pod = spec["template"]["spec"]
+    (server,) = pod["containers"]
+    seconds = int(server["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert 0 < seconds < pod["terminationGracePeriodSeconds"]
+
+
 def test_the_model_server_is_probed_where_it_says_whether_a_model_is_loaded(objects):
     spec = objects.pod_templates()["serving"]["spec"]
     (server,) = [found for found in spec["containers"] if found["name"] == "serving"]
