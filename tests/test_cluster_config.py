@@ -253,7 +253,7 @@ def test_the_ready_configs_are_complete_although_their_volumes_are_not_here(file
 
 
 def test_a_source_in_the_image_may_be_a_pattern_of_files(tmp_path):
-    assert problems(tmp_path, f"data.source={ROOT}/data/fashion_mnist/*") == {}
+    assert problems(tmp_path, f"data.source={ROOT}/data/weights/*") == {}
 
 
 def test_image_and_pipeline_root_are_needed(tmp_path):
@@ -369,7 +369,9 @@ def test_a_file_of_the_image_has_a_hash_and_one_on_a_volume_has_none(tmp_path):
             "does not exist in the container of DataCheck, Trainer, Report, Verdict",
         ),
         ([f"output={ROOT}/runs/x"], "output", "lies in the image, which is gone when the step ends"),
-        ([f"data.source={ROOT}/nothing"], "data.source", "so the image has nothing there either"),
+        ([f"data.source={ROOT}/data/weights/x"], "data.source", "so the image has nothing there either"),
+        ([f"data.source={ROOT}/data/fashion_mnist"], "data.source", "is not in the image, which holds"),
+        ([f"validation.schema={ROOT}/schema.pbtxt"], "validation.schema", "is not in the image, which holds"),
         (["push.destination=/serving"], "push.destination", "of DataCheck, Baseline, Pusher, Report"),
         (["model.weights=/weights.h5"], "model.weights", "does not exist in the container of Trainer"),
         (["data.source=minio://bucket/x"], "data.source", "s3:// with AWS_ENDPOINT_URL for any S3 server"),
@@ -378,7 +380,7 @@ def test_a_file_of_the_image_has_a_hash_and_one_on_a_volume_has_none(tmp_path):
             "output",
             "got hdfs://bucket/x; the steps read and write s3:// or gs://",
         ),
-        ([f"data.source={ROOT}/data/*.nothing"], "data.source", "so the image has nothing there either"),
+        ([f"data.source={ROOT}/pipeline/*.nothing"], "data.source", "so the image has nothing there either"),
     ],
 )
 def test_a_path_that_no_container_has_is_refused(tmp_path, sets, key, message):

@@ -99,13 +99,13 @@ def test_what_is_unknown_before_the_run_is_empty_and_the_run_has_the_id_that_kub
 def test_paths_in_the_repository_are_paths_in_the_image(tmp_path):
     weights = ROOT / "data/weights/mobilenet_v2_1.0_notop.weights.h5"
     sets = (
-        f"data.source={ROOT}/data/fashion_mnist",
+        f"data.source={ROOT}/data/weights",
         f"model.weights={weights}",
         f"validation.schema={ROOT}/setup.py",
     )
     pipeline = compile_pipeline(config_of(PLAIN, *sets))
     assert str(ROOT) not in pipeline.as_text() or str(ROOT) == "/headstart"
-    assert default_parameters(pipeline.spec)["data_source"] == "/headstart/data/fashion_mnist"
+    assert default_parameters(pipeline.spec)["data_source"] == "/headstart/data/weights"
     schema = task(pipeline, "SchemaGen")["inputs"]["parameters"]
     assert schema["schema_file"]["runtimeValue"]["constant"] == "/headstart/setup.py"
     assert len(schema["schema_file_hash"]["runtimeValue"]["constant"]) == 16

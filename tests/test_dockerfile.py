@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from pipeline.kubeflow.paths import IMAGE_HOLDS
 from tests.manifests import tool
 
 ROOT = Path(pipeline.__file__).parents[1]
@@ -137,6 +138,14 @@ def test_what_no_image_needs_stays_out(path):
 )  # fmt: skip
 def test_what_the_image_needs_reaches_the_builder(path):
     assert not is_ignored(path)
+
+
+def test_compile_knows_what_the_image_holds():
+    removed = {
+        word.rstrip("/") for text in arguments_of("RUN") for word in text.partition("rm -rf")[2].split()
+    }
+    held = {source.removesuffix("/__init__.py").rstrip("/") for source in copied_sources()}
+    assert {path for path in held if path.partition("/")[0] not in removed} == set(IMAGE_HOLDS)
 
 
 def test_hadolint_finds_nothing():

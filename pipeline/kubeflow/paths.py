@@ -17,6 +17,8 @@ from pipeline.problems import Problem
 from pipeline.source_hash import ROOT
 
 IMAGE_ROOT = "/headstart"
+IMAGE_HOLDS = ("LICENSE", "components", "data/weights", "modules", "pipeline", "pyproject.toml", "setup.py")
+"""What the image has of the repository, see kubernetes/Dockerfile."""
 STEPS_OF_PATH = {
     "output": ("DataCheck", "Trainer", "Report", "Verdict"),
     "data.source": ("ImageExampleGen",),
@@ -124,6 +126,10 @@ def _image_problems(key: str, path: str, has_volumes: bool) -> list[Problem]:
     if key in WRITTEN:
         message = f"{path} lies in the image, which is gone when the step ends"
         return [Problem(key, f"{message}. Use {_allowed(key, has_volumes)}")]
+    inside = Path(path).relative_to(ROOT)
+    if not any(inside.is_relative_to(held) for held in IMAGE_HOLDS):
+        message = f"{path} is not in the image, which holds {', '.join(IMAGE_HOLDS)} of the repository"
+        return [Problem(key, f"{message}. Use {_allowed(key, has_volumes)}")]
     if not os.path.exists(path) and not glob.glob(path):  # a source may be a pattern of files
         return [Problem(key, f"nothing at {path}, so the image has nothing there either")]
     return []
@@ -135,7 +141,7 @@ def _allowed(key: str, has_volumes: bool) -> str:
         kind = "a volume claim" if key in WRITTEN else "a volume"
         places.append(f"a path on {kind} of cluster.defaults.volumes")
     if key not in WRITTEN:
-        places.append(f"something that the image holds (below {ROOT} here)")
+        places.append(f"something that the image holds (such as {ROOT}/data/weights here)")
     return ", or ".join(places)
 
 
