@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from pipeline.cluster_config import Cluster
 from pipeline.config_file import load_config
 from pipeline.kubeflow.checks import cluster_problems
 from pipeline.kubeflow.steps import all_step_settings
@@ -43,6 +44,15 @@ def test_one_schedule_and_only_the_cluster_for_trying_has_it_asleep(overlays):
         enabled[name] = [job_name for job_name, job in jobs if not job["spec"].get("suspend")]
     awake = ["headstart-retrain"]
     assert enabled == {"dev": [], "gpu": awake, "tpu": awake, BUCKET: awake}
+
+
+def test_the_pod_of_the_schedule_waits_longer_than_a_run_may_take(overlays):
+    for name in OVERLAYS:
+        job = overlays[name].of("CronJob")["headstart-retrain"]["spec"]["jobTemplate"]["spec"]
+        seconds = [step.timeout_seconds for step in all_step_settings(Cluster()).values()]
+        assert job["activeDeadlineSeconds"] > sum(seconds), (
+            "else the next night starts a second run beside it"
+        )
 
 
 def test_selectors_take_the_pods_that_they_are_for(objects):
