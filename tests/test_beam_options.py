@@ -18,6 +18,7 @@ from pipeline.config_file import load_config
 from pipeline.config_validation import validate
 from pipeline.kubeflow.beam_checks import beam_problems
 from pipeline.kubeflow.steps import BEAM_STEPS
+from pipeline.source_hash import ROOT
 
 PORTABLE = {"runner": "portable", "job_endpoint": "jobs:8099"}
 POOL = {**PORTABLE, "worker_pool": "localhost:50000"}
@@ -239,6 +240,15 @@ def test_the_documented_configs_are_right_in_a_cluster():
     for values in configs:
         target = "vertex" if values.get("runner") == "dataflow" else "kfp"
         assert in_cluster(values, target, {step: ("/runs",) for step in BEAM_STEPS}) == {}
+
+
+def test_the_documented_releases_of_beam_are_those_of_the_locks():
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    locks = {stack: (ROOT / "requirements" / f"tfx-{stack}.txt").read_text() for stack in ("1.16", "1.21")}
+    beam = {stack: re.search(r"^apache-beam==(\S+)", text, re.MULTILINE)[1] for stack, text in locks.items()}
+    assert set(re.findall(r"/beam_\w[\w.]*:([\d.]+)", page)) == {beam["1.16"]}
+    assert f"Beam {beam['1.16']} and Python 3.10" in page
+    assert f"Beam {beam['1.21']} and" in page
 
 
 def test_beam_knows_the_documented_arguments(caplog):
