@@ -64,6 +64,20 @@ def test_the_same_call_again_changes_nothing(workplace, server, capsys, again):
     assert "Nothing has changed.\n" in capsys.readouterr().out
 
 
+def test_what_the_server_makes_of_the_pipeline_is_no_change(workplace, server, capsys):
+    assert schedule(server, "--cron", MONDAYS) == 0
+    kept = only(server)
+    kept["pipeline_spec"] = {
+        "root": {"dag": {}},
+        "components": {},
+    }  # keys in another order, and defaults left out
+    kept["trigger"]["cron_schedule"]["start_time"] = kept["created_at"]
+    before = server.changes()
+    assert schedule(server, "--cron", MONDAYS) == 0
+    assert server.changes() == before
+    assert "Nothing has changed.\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "change",
     [
