@@ -75,6 +75,11 @@ import importlib.metadata as metadata
 print(next(line.split(";")[0] for line in metadata.requires("tensorflow-tpu") if line.startswith("libtpu")))')
   "$uv" pip install --python /opt/venv --no-deps --no-index --find-links "$TPU_FIND_LINKS" "$libtpu"
 fi
+if [ "$accelerator" = gpu ]; then
+  # In one folder for LD_LIBRARY_PATH: not every release of TensorFlow finds the folders of these packages itself.
+  mkdir /opt/venv/lib/cuda
+  ln -sf /opt/venv/lib/python3.*/site-packages/nvidia/*/lib/*.so* /opt/venv/lib/cuda/
+fi
 # 430 MB of headers, for compiling operations of one's own.
 rm -rf /opt/venv/lib/python3.*/site-packages/tensorflow/include
 # The disk is read-only later. Hashes, not times, so that copying cannot make them stale. Some packages hold files
