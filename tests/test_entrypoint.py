@@ -5,11 +5,13 @@ import json
 import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.orchestration.kubeflow.v2.container.kubeflow_v2_entrypoint_utils import parse_raw_artifact_dict
 from tfx.types.standard_artifacts import Model
 
 import components
 from components import artifacts
+from components.errors import NotBlessed, RunStopped
 from pipeline.kubeflow import entrypoint
 
 
@@ -136,3 +138,37 @@ def test_every_artifact_type_is_found_by_its_name():
 def test_the_package_has_no_other_names():
     with pytest.raises(AttributeError, match="no_such_step"):
         _ = components.no_such_step
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "last_words"),
+    [
+        (None, 0, ""),
+        (RunStopped("41 broken images"), 4, "data_check stopped the run: 41 broken images"),
+        (NotBlessed("accuracy is 0.4"), 3, "data_check stopped the run: accuracy is 0.4"),
+        (OSError("disk full"), 1, "data_check failed: OSError: disk full"),
+    ],
+)
+def test_a_step_ends_with_the_exit_code_of_a_local_run_and_the_reason(
+    launcher_in, monkeypatch, capsys, error, exit_code, last_words
+):
+    declared = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
+    inputs_spec = {"artifacts": {"model": {"artifactType": declared}}}
+
+    def step(arguments):
+        local = json.loads(arguments[0].json_serialized_invocation_args)
+        assert local["inputs"]["artifacts"]["model"]["artifacts"][0]["type"] == declared
+        if error:
+            raise error
+        write_output(local)
+
+    monkeypatch.setattr(kubeflow_v2_run_executor, "main", step)
+    code = entrypoint.main(
+        [
+            *("--executor_class_path", "components.data_check.executor.Executor"),
+            *("--json_serialized_invocation_args", json.dumps(executor_input(launcher_in))),
+            *("--json_serialized_inputs_spec_args", json.dumps(inputs_spec)),
+        ]
+    )
+    assert code == exit_code
+    assert capsys.readouterr().err.strip().endswith(last_words)
