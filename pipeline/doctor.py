@@ -6,11 +6,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import psutil
 
+from modules.installed import installed_version
 from pipeline.check import megabytes, nearest_existing
 from pipeline.weights_server import reach_weights
 
@@ -155,14 +155,6 @@ def glibc_version() -> tuple[int, int] | None:
         return None
     major, minor = version.split(".")[:2]
     return int(major), int(minor)
-
-
-def installed_version(package: str) -> str | None:
-    """Returns the version of an installed package, without importing it."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def gpu_names() -> list[str]:

@@ -4,12 +4,12 @@ The Report writes it into summary.json; `pipeline.freshness` compares. Imports n
 """
 
 import hashlib
-import importlib.metadata
 import json
 import os
 from pathlib import Path
 
 from modules.file_hash import file_hash
+from modules.installed import installed_version
 
 # The packages that decide what a run computes.
 PACKAGES = (
@@ -87,6 +87,6 @@ def file_hashes(config: dict) -> dict[str, str | None]:
     return hashes
 
 
-def package_versions() -> dict[str, str]:
+def package_versions() -> dict[str, str | None]:
     """Returns the versions of the packages that decide what a run computes."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {name: installed_version(name) for name in PACKAGES}
