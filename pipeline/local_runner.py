@@ -23,6 +23,8 @@ from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
 from pipeline.weights_server import missing_weights
 
+STOPPED = "\nStopped. What is finished is kept: the same command goes on from there.\n"
+
 
 class ExitCode(enum.IntEnum):
     PUSHED = 0
@@ -69,7 +71,9 @@ def _stopped_by_signals(console: Console) -> Iterator[None]:
     """
 
     def stop(number, _frame):
-        console.print("\nStopped. What is finished is kept: the same command goes on from there.")
+        # Past the console's buffer: the signal may have come while that was being written, and Python
+        # refuses to enter it twice.
+        os.write(console.file.fileno(), STOPPED.encode())
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()

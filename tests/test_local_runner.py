@@ -136,6 +136,28 @@ def test_a_signal_ends_threads_and_children_at_once_and_says_how_to_go_on(number
     assert not is_alive(int(child))
 
 
+PRINTING = """
+import io, signal
+from pipeline.console import plain_console
+from pipeline.local_runner import _stopped_by_signals
+
+class Screen(io.FileIO):
+    def write(self, data):
+        signal.raise_signal(signal.SIGINT)
+        return super().write(data)
+
+console = plain_console(io.TextIOWrapper(io.BufferedWriter(Screen(1, "w", closefd=False))))
+with _stopped_by_signals(console):
+    console.print("epoch 1")
+"""
+
+
+def test_ctrl_c_in_the_middle_of_a_printed_line_ends_the_run_like_any_other():
+    stopped = subprocess.run([sys.executable, "-c", PRINTING], capture_output=True, text=True, timeout=60)
+    assert (stopped.returncode, stopped.stderr) == (130, "")
+    assert stopped.stdout == "\nStopped. What is finished is kept: the same command goes on from there.\n"
+
+
 def test_signals_are_handled_as_before_after_a_run(console):
     before = signal.getsignal(signal.SIGINT)
     with local_runner._stopped_by_signals(console):
