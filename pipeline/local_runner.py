@@ -1,16 +1,11 @@
 """Runs the DAG on this machine with Beam's DAG runner, and says what came out of it."""
 
-import contextlib
 import enum
 import logging
-import os
-import signal
 import time
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 
 from components import serving_versions
@@ -21,9 +16,10 @@ from pipeline import __version__, freshness, output_lock
 from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
+from pipeline.stopping import stopped_by_signals
 from pipeline.weights_server import missing_weights
 
-STOPPED = "\nStopped. What is finished is kept: the same command goes on from there.\n"
+STOPPED = "Stopped. What is finished is kept: the same command goes on from there."
 
 
 class ExitCode(enum.IntEnum):
@@ -32,7 +28,6 @@ class ExitCode(enum.IntEnum):
     BAD_INPUT = 2
     NOT_BLESSED = 3
     DATA_REFUSED = 4
-    INTERRUPTED = 130
 
 
 def run(config: Config, source_fingerprint: str) -> ExitCode:
@@ -56,35 +51,9 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
             return exit_code_of(found.summary)
         if missing := missing_weights(config.model) or unreachable_job_service(config.beam):
             raise ConnectionError(missing)
-        with quiet_console(log_file) as console, _stopped_by_signals(console):
+        with quiet_console(log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
             console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}")
             return _run_dag(config, source_fingerprint, run_id, console)
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(console: Console) -> Iterator[None]:
-    """Ends the process at once on Ctrl-C or SIGTERM, with a word on how to go on.
-
-    A KeyboardInterrupt would not do: Beam turns it into an error of the step it hits, and threads of
-    Beam and TensorFlow would keep the process alive. Nothing is torn by ending here, because every
-    file that a later run reads is written whole or not at all.
-    """
-
-    def stop(number, _frame):
-        # Past the console's buffer: the signal may have come while that was being written, and Python
-        # refuses to enter it twice.
-        os.write(console.file.fileno(), STOPPED.encode())
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-        os._exit(ExitCode.INTERRUPTED if number == signal.SIGINT else 128 + number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Console) -> ExitCode:

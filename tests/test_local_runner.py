@@ -2,13 +2,8 @@
 
 import io
 import logging
-import signal
-import subprocess
-import sys
-import time
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from components.errors import RunStopped
@@ -99,67 +94,3 @@ def test_a_run_that_was_rolled_back_is_not_shown_as_if_it_still_served(console, 
 @pytest.mark.parametrize(("blessed", "exit_code"), [(True, 0), (False, 3)])
 def test_the_exit_code_of_a_run_that_came_to_its_end_is_that_of_its_model(blessed, exit_code):
     assert local_runner.exit_code_of({"blessed": blessed}) == exit_code
-
-
-STOPPED_BY_ITSELF = """
-import os, signal, subprocess, sys, threading
-from pipeline.console import plain_console
-from pipeline.local_runner import _stopped_by_signals
-child = subprocess.Popen(["sleep", "60"])
-threading.Thread(target=threading.Event().wait).start()  # as Beam's do, it would keep the process alive
-with _stopped_by_signals(plain_console()):
-    print(child.pid, flush=True)
-    os.kill(os.getpid(), int(sys.argv[1]))
-    signal.pause()
-"""
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except psutil.NoSuchProcess:
-        return False
-
-
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_threads_and_children_at_once_and_says_how_to_go_on(number, exit_code):
-    command = [sys.executable, "-c", STOPPED_BY_ITSELF, str(int(number))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        shown, errors = process.communicate(timeout=30)
-    child, *lines = shown.split("\n")
-    assert process.returncode == exit_code
-    assert errors == ""
-    assert "the same command goes on from there" in "".join(lines)
-    deadline = time.monotonic() + 10  # a killed process is not gone at once; unkilled, it lives 60 s
-    while is_alive(int(child)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(int(child))
-
-
-PRINTING = """
-import io, signal
-from pipeline.console import plain_console
-from pipeline.local_runner import _stopped_by_signals
-
-class Screen(io.FileIO):
-    def write(self, data):
-        signal.raise_signal(signal.SIGINT)
-        return super().write(data)
-
-console = plain_console(io.TextIOWrapper(io.BufferedWriter(Screen(1, "w", closefd=False))))
-with _stopped_by_signals(console):
-    console.print("epoch 1")
-"""
-
-
-def test_ctrl_c_in_the_middle_of_a_printed_line_ends_the_run_like_any_other():
-    stopped = subprocess.run([sys.executable, "-c", PRINTING], capture_output=True, text=True, timeout=60)
-    assert (stopped.returncode, stopped.stderr) == (130, "")
-    assert stopped.stdout == "\nStopped. What is finished is kept: the same command goes on from there.\n"
-
-
-def test_signals_are_handled_as_before_after_a_run(console):
-    before = signal.getsignal(signal.SIGINT)
-    with local_runner._stopped_by_signals(console):
-        assert signal.getsignal(signal.SIGINT) is not before
-    assert signal.getsignal(signal.SIGINT) is before

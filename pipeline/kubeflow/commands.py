@@ -15,8 +15,8 @@ from pipeline.kubeflow.client import Client
 from pipeline.kubeflow.connection import Connection, connection_of
 from pipeline.kubeflow.connection_options import Flags
 from pipeline.kubeflow.submission import Submission, parse_parameters, submission_of
+from pipeline.stopping import stopped_by_signals
 
-INTERRUPTED = 130
 Tell = Callable[[str], None]
 
 
@@ -118,11 +118,10 @@ def _compile(config: Config, parameters: dict[str, str], connection: Connection,
 
 def _follow(client: Client, run_id: str, config_file: str, tell: Tell) -> int:
     again = shlex.join(["headstart", "submit", config_file, "--follow", run_id])
+    stopped = f"Stopped following; the run goes on in the cluster. To follow it again: {again}"
     try:
-        return follow.follow(client, run_id, tell)
-    except KeyboardInterrupt:
-        tell(f"\nStopped following; the run goes on in the cluster. To follow it again: {again}")
-        return INTERRUPTED
+        with stopped_by_signals(stopped):
+            return follow.follow(client, run_id, tell)
     except OSError:
         tell(f"\nThe run goes on in the cluster. To follow it again: {again}")
         raise
