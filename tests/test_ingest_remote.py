@@ -393,7 +393,7 @@ def test_work_files_examples_and_report_may_lie_at_addresses(tmp_path, bucket, i
     upload_tree(write_classes(tmp_path / "images", 10), f"{bucket}/photos")
     local = ingest(tmp_path / "images", images_per_shard=5)
     examples, report = standard_artifacts.Examples(), artifacts.IngestReport()
-    examples.uri, report.uri = f"{bucket}/root/examples", f"{bucket}/root/report"
+    examples.uri, report.uri = f"{bucket}/artifacts/examples", f"{bucket}/artifacts/report"
     step = executor.Executor(executor.Executor.Context(beam_pipeline_args=[]))
     # TFX makes the folder with TensorFlow, which knows gs:// but not s3://.
     monkeypatch.setattr(step, "_get_tmp_dir", lambda: f"{bucket}/tmp")
@@ -418,6 +418,6 @@ def test_compressed_tfrecords_are_laid_open_at_an_address(tmp_path, bucket):
     with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
         for payload in (b"first", b"second"):
             writer.write(payload)
-    places = [place for place, _ in read_records(str(file), f"{bucket}/work/a.spool")]
+    places = [place for place, _ in read_records(str(file), f"{bucket}/scratch/a.spool")]
     assert [read_bytes(place) for place in places] == [b"first", b"second"]
-    assert {place.file for place in places} == {f"{bucket}/work/a.spool"}
+    assert {place.file for place in places} == {f"{bucket}/scratch/a.spool"}
