@@ -5,8 +5,10 @@ import time
 
 import click
 
+from components import serving_versions
 from components.pusher.mirror import mirror
 from components.report.mirror import mirror_reports
+from pipeline import freshness
 
 
 def follow(source: str, folder: str, keep: int, reports: bool, every: float | None) -> None:
@@ -31,7 +33,7 @@ def follow(source: str, folder: str, keep: int, reports: bool, every: float | No
             for line in mirror_reports(source, folder) if reports else mirror(source, folder, keep):
                 click.echo(line)
             if line is None and every is None:
-                click.echo(f"Nothing to copy: {folder} has all that there is in {source}.")
+                click.echo(f"Nothing to copy: {nothing_new(source, folder, reports)}.")
         except (ValueError, OSError) as error:
             if every is None:
                 raise
@@ -39,6 +41,15 @@ def follow(source: str, folder: str, keep: int, reports: bool, every: float | No
         if every is None:
             return
         time.sleep(every)
+
+
+def nothing_new(source: str, folder: str, reports: bool) -> str:
+    """Says why nothing was copied: because there is nothing yet, or because all of it is there already."""
+    if reports and freshness.read_summary(source) is None:
+        return f"no run has published a report in {source} yet"
+    if not reports and not serving_versions.versions(source):
+        return f"no model was pushed to {source} yet"
+    return f"{folder} has all that there is in {source}"
 
 
 def _end(number, _frame) -> None:

@@ -158,6 +158,21 @@ def test_the_command_looks_once_unless_it_is_told_how_often(tmp_path, folder, ca
 
 
 @pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ([], "no model was pushed to nowhere yet"),
+        (["--reports"], "no run has published a report in nowhere yet"),
+    ],
+)
+def test_a_source_with_nothing_in_it_is_not_told_as_one_that_is_copied(
+    tmp_path, monkeypatch, capsys, option, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["mirror", "nowhere", "here", *option]) == 0
+    assert capsys.readouterr().out == f"Nothing to copy: {message}.\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["ftp://host/models", "here"], "unknown kind of address ftp://"),
