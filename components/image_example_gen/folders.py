@@ -1,14 +1,10 @@
 """Lists class folders and split folders: labels and splits by the names of the folders."""
 
-import os
 from typing import Optional
 
 from components.image_example_gen.file_tree import Entry, FileTree
+from components.image_example_gen.formats import has_image_suffix
 from components.image_example_gen.listing import Listing, ListingBuilder, normalise_label, split_of_name
-
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".jp2"}
-)
 
 
 def list_class_folders(tree: FileTree) -> Listing:
@@ -84,7 +80,7 @@ def _report_stray_files(builder: ListingBuilder, files: list[Entry]) -> None:
     """Files beside the class folders have no label: images are set aside, others only mentioned."""
     others = []
     for file in files:
-        if os.path.splitext(file.name)[1].lower() in IMAGE_SUFFIXES:
+        if has_image_suffix(file.name):
             builder.reject(file.path, "lies outside the class folders, so it has no label")
         else:
             others.append(file.path)

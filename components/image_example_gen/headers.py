@@ -8,11 +8,7 @@ from typing import NamedTuple, Optional
 
 from PIL import Image
 
-# Pillow reads more than these, but some formats run other programs (EPS: Ghostscript) or are
-# recognised by almost any file (TGA).
-READABLE_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-# What tf.io.decode_image understands; the rest is converted to PNG.
-TENSORFLOW_FORMATS = ("BMP", "GIF", "JPEG", "PNG")
+from components.image_example_gen.formats import FORMATS
 
 ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4: 1 is upright, 5 to 8 swap width and height
 PNG_BIT_DEPTH_OFFSET = 24  # PNG specification, 11.2.2: IHDR follows the signature, depth follows the sizes
@@ -59,7 +55,7 @@ def read_header(data: bytes, max_megapixels: float) -> Header:
 
 def _open(data: bytes) -> Image.Image:
     Image.init()
-    formats = [name for name in READABLE_FORMATS if name in Image.OPEN]  # AVIF is not in every build
+    formats = [name for name in FORMATS if name in Image.OPEN]  # AVIF is not in every build
     try:
         return Image.open(io.BytesIO(data), formats=formats)
     except Image.UnidentifiedImageError:
@@ -98,7 +94,7 @@ def _orientation(image: Image.Image, data: bytes) -> int:
 def _conversion(
     image: Image.Image, image_format: str, data: bytes, orientation: int, max_megapixels: float
 ) -> Optional[str]:
-    if image_format not in TENSORFLOW_FORMATS:
+    if not FORMATS[image_format].in_graph:
         return image_format
     if image_format == "JPEG" and image.mode == "CMYK":
         return "CMYK JPEG"

@@ -10,7 +10,8 @@ import re
 
 from components.image_example_gen.bucket_tree import BucketTree
 from components.image_example_gen.file_tree import Entry, FileTree
-from components.image_example_gen.folders import IMAGE_SUFFIXES, list_class_folders, list_split_folders
+from components.image_example_gen.folders import list_class_folders, list_split_folders
+from components.image_example_gen.formats import has_image_suffix
 from components.image_example_gen.listing import Listing, ListingBuilder, split_of_name
 from components.image_example_gen.local_tree import LocalTree
 from components.image_example_gen.manifest import list_manifest
@@ -169,7 +170,7 @@ def _record_files(source: str, tree: FileTree) -> tuple[str, list[Entry]]:
 
 def _is_record_name(name: str) -> bool:
     """True for names such as a.tfrecord, data_tfrecord-00000-of-00001.gz and a.tfrecords-00000-of-00001."""
-    return "tfrecord" in name.lower() and os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES
+    return "tfrecord" in name.lower() and not has_image_suffix(name)
 
 
 def _split_in_path(path: str) -> str | None:
