@@ -7,15 +7,8 @@ where its result is not wanted, and images would be decoded just to look at labe
 
 import tensorflow as tf
 
+from modules.encoded_images import examine, refuse_misread
 from modules.recipe import Resize
-
-# The Exif standard (CIPA DC-008, 4.5.4) puts the segment right behind the start of the file; JFIF
-# headers and colour profiles that some writers put before it fit into the first 64 KiB.
-EXIF_SEARCH_BYTES = 1 << 16
-MAX_TIFF_BYTES = 1 << 16  # the length of a JPEG segment is a uint16 (ITU-T T.81, B.1.1.4)
-TIFF_ENTRY_BYTES = 12  # TIFF 6.0, section 2: tag, type, count, value
-ORIENTATION_TAG = 0x0112  # Exif 2.32, 4.6.4 A
-SHORT_TYPE = 3  # TIFF 6.0, section 2: 16-bit unsigned integer
 
 # map_fn over images of a batch: more at a time gains nothing on the machines tried.
 PARALLEL_IMAGES = 16
@@ -28,61 +21,16 @@ def decode_image(contents: tf.Tensor) -> tf.Tensor:
       contents: string scalar, a whole JPEG, PNG, GIF (the first frame counts) or BMP file.
 
     Returns:
-      uint8 [height, width, 3], RGB, in the orientation that the photographer saw (JPEG's Exif tag).
+      uint8 [height, width, 3], RGB, in the orientation that the photographer saw (the Exif tag of a JPEG or
+      PNG). Transparency is dropped: a pixel has the colour that the file gives it.
 
     Raises:
-      tf.errors.InvalidArgumentError: when the bytes are no such image.
+      tf.errors.InvalidArgumentError: when the bytes are not such an image, or TensorFlow would misread it.
     """
-    pixels = tf.io.decode_image(contents, channels=3, expand_animations=False)
+    examined = examine(contents)
+    pixels = tf.io.decode_image(refuse_misread(examined), channels=3, expand_animations=False)
     pixels.set_shape([None, None, 3])
-    return apply_orientation(pixels, exif_orientation(contents))
-
-
-def exif_orientation(contents: tf.Tensor) -> tf.Tensor:
-    """Reads the orientation tag of a JPEG's Exif segment.
-
-    Args:
-      contents: string scalar, an encoded image of any format.
-
-    Returns:
-      int32 scalar from 1 to 8 as Exif 2.32, 4.6.4 A numbers them; 1 (upright) without a valid tag
-      and for formats other than JPEG.
-    """
-    is_jpeg = tf.equal(tf.strings.substr(contents, 0, 3), b"\xff\xd8\xff")
-    return tf.cond(is_jpeg, lambda: _jpeg_orientation(contents), lambda: tf.constant(1))
-
-
-def _jpeg_orientation(contents: tf.Tensor) -> tf.Tensor:
-    head = tf.strings.substr(contents, 0, EXIF_SEARCH_BYTES + MAX_TIFF_BYTES)
-    head = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
-    search = tf.pad(head[:EXIF_SEARCH_BYTES], [[0, 10]])
-    places = tf.size(search) - 10
-    # An APP1 marker, two bytes of length that vary, then the name of the segment.
-    signature = {0: 0xFF, 1: 0xE1} | {4 + i: byte for i, byte in enumerate(b"Exif\0\0")}
-    is_start = tf.reduce_all([search[i : places + i] == byte for i, byte in signature.items()], axis=0)
-    start = tf.argmax(is_start, output_type=tf.int32)
-    length = 256 * search[start + 2] + search[start + 3]
-    tiff = head[start + 10 : start + 2 + length]
-    return tf.cond(tf.reduce_any(is_start), lambda: _tiff_orientation(tiff), lambda: tf.constant(1))
-
-
-def _tiff_orientation(tiff: tf.Tensor) -> tf.Tensor:
-    """Looks the tag up in the first directory (TIFF 6.0, section 2) of int32 [n] byte values."""
-    # Zeros behind the end: offsets of a damaged file then read "no entry" and never run out of range.
-    tiff = tf.pad(tiff[:MAX_TIFF_BYTES], [[0, 2 * MAX_TIFF_BYTES]])
-    is_little_endian = tiff[0] == ord("I")
-    uint16_weights = tf.where(is_little_endian, [1, 256], [256, 1])
-    offset_halves = tf.linalg.matvec(tf.reshape(tiff[4:8], [2, 2]), uint16_weights)
-    low, high = tf.unstack(tf.where(is_little_endian, offset_halves, offset_halves[::-1]))
-    directory = tf.where(high > 0, MAX_TIFF_BYTES, low)
-    entry_count = tf.reduce_sum(tiff[directory : directory + 2] * uint16_weights)
-    entry_count = tf.minimum(entry_count, MAX_TIFF_BYTES // TIFF_ENTRY_BYTES)
-    first_entry = directory + 2
-    entries = tiff[first_entry : first_entry + TIFF_ENTRY_BYTES * entry_count]
-    fields = tf.linalg.matvec(tf.reshape(entries, [entry_count, 6, 2]), uint16_weights)
-    is_orientation = (fields[:, 0] == ORIENTATION_TAG) & (fields[:, 1] == SHORT_TYPE)
-    orientation = tf.reduce_max(tf.where(is_orientation, fields[:, 4], 0))
-    return tf.where((orientation >= 1) & (orientation <= 8), orientation, 1)
+    return apply_orientation(pixels, examined.orientation)
 
 
 def apply_orientation(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -95,6 +43,10 @@ def apply_orientation(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     Returns:
       The pixels; height and width are swapped for orientations 5 to 8.
     """
+    return tf.cond(orientation == 1, lambda: pixels, lambda: _turn(pixels, orientation))
+
+
+def _turn(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     is_transposed = orientation >= 5
     is_mirrored_left_right = tf.reduce_any(orientation == [2, 3, 6, 7])
     is_mirrored_up_down = tf.reduce_any(orientation == [3, 4, 7, 8])

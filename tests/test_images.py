@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from modules.images import apply_orientation, decode_and_resize_batch, decode_image, exif_orientation, resize
+from modules.encoded_images import examine
+from modules.images import apply_orientation, decode_and_resize_batch, decode_image, resize
 from modules.recipe import Resize
 
 
@@ -53,7 +54,7 @@ def test_exif_orientation_is_applied_as_pillow_applies_it(orientation, byte_orde
 
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(jpeg)))
     np.testing.assert_allclose(decoded.astype(int), np.asarray(upright, dtype=int), atol=6)
-    assert exif_orientation(jpeg).numpy() == orientation
+    assert examine(jpeg).orientation.numpy() == orientation
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -75,20 +76,21 @@ def test_exif_is_found_behind_a_jfif_header_and_a_colour_profile():
     jpeg = plain[:scan] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + plain[scan:]
 
     assert Image.open(io.BytesIO(jpeg)).getexif()[0x0112] == 6
-    assert exif_orientation(jpeg).numpy() == 6
+    assert examine(jpeg).orientation.numpy() == 6
 
 
 def test_jpeg_without_exif_is_upright():
     jpeg = encode(photograph(), "JPEG")
 
-    assert exif_orientation(jpeg).numpy() == 1
+    assert examine(jpeg).orientation.numpy() == 1
     assert decode_image(jpeg).shape == (24, 40, 3)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
 def test_invalid_orientations_count_as_upright(orientation):
     assert (
-        exif_orientation(jpeg_with_exif(photograph(), tiff_with_orientation(orientation, "II"))).numpy() == 1
+        examine(jpeg_with_exif(photograph(), tiff_with_orientation(orientation, "II"))).orientation.numpy()
+        == 1
     )
 
 
@@ -99,7 +101,7 @@ def test_only_the_main_image_s_orientation_counts_not_the_thumbnail_s():
     tiff = b"II" + struct.pack("<HI", 42, 8) + no_entries + struct.pack("<I", thumbnail_directory)
     tiff += one_entry + entry + bytes(4)
 
-    assert exif_orientation(jpeg_with_exif(photograph(), tiff)).numpy() == 1
+    assert examine(jpeg_with_exif(photograph(), tiff)).orientation.numpy() == 1
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_only_the_main_image_s_orientation_counts_not_the_thumbnail_s():
 def test_damaged_exif_is_ignored(tiff):
     jpeg = jpeg_with_exif(photograph(), tiff)
 
-    assert exif_orientation(jpeg).numpy() == 1
+    assert examine(jpeg).orientation.numpy() == 1
     assert decode_image(jpeg).shape == (24, 40, 3)
 
 
@@ -125,7 +127,7 @@ def test_exif_bytes_inside_a_png_never_turn_it():
     png = encode(random_pixels(5, 8))
     png_with_comment = png[:33] + struct.pack(">I", len(segment)) + b"teSt" + segment + bytes(4) + png[33:]
 
-    assert exif_orientation(png_with_comment).numpy() == 1
+    assert examine(png_with_comment).orientation.numpy() == 1
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "BMP"])

@@ -26,7 +26,7 @@ class Header(NamedTuple):
     width: int  # pixels, as stored: before orientation
     height: int
     channels: int  # 1, 2, 3 or 4: the file as found, a palette counting by its colours
-    orientation: int  # EXIF orientation, 1 to 8; 1 when there is none
+    orientation: int  # EXIF orientation, 1 to 8, as Pillow reads it; 1 when there is none
     conversion: Optional[str]  # why it must become a PNG, such as "WEBP" or "16-bit PNG"
 
 
@@ -49,7 +49,7 @@ def read_header(data: bytes, max_megapixels: float) -> Header:
         if image.mode in ("I", "F") and image_format == "TIFF":
             raise Rejected("32-bit pixels have no defined brightest value; save the image with 8 or 16 bits")
         orientation = _orientation(image, data)
-        conversion = _conversion(image, image_format, data, orientation, max_megapixels)
+        conversion = _conversion(image, image_format, data, max_megapixels)
         return Header(image_format, *image.size, _channels(image), orientation, conversion)
 
 
@@ -80,28 +80,44 @@ def _channels(image: Image.Image) -> int:
     return len(image.getbands())
 
 
-def _orientation(image: Image.Image, data: bytes) -> int:
-    # In a PNG the chunk may stand behind the pixels, and Pillow decodes them to find it.
-    if image.format in ("GIF", "BMP") or (image.format == "PNG" and b"eXIf" not in data):
-        return 1
+def settle_orientation(image: Image.Image) -> int:
+    """Returns the orientation of an opened image, 1 to 8, and makes Pillow turn by that one alone.
+
+    For formats that the graph decodes it is what the graph sees (modules/encoded_images.py): EXIF is the only
+    word, and a byte is a number. Pillow also turns by XMP, and by the text in which old versions of
+    ImageMagick kept EXIF.
+    """
+    if FORMATS[image.format].in_graph:
+        for name in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif"):
+            image.info.pop(name, None)
     try:
-        orientation = image.getexif().get(ORIENTATION_TAG, 1)
+        exif = image.getexif()
+        orientation = exif.get(ORIENTATION_TAG, 1)
+        if isinstance(orientation, bytes) and len(orientation) == 1:
+            exif[ORIENTATION_TAG] = orientation = orientation[0]
     except Exception:  # damaged EXIF is common and says nothing about the pixels
         return 1
-    return orientation if orientation in range(1, 9) else 1
+    return int(orientation) if orientation in range(1, 9) else 1
 
 
-def _conversion(
-    image: Image.Image, image_format: str, data: bytes, orientation: int, max_megapixels: float
-) -> Optional[str]:
+def _orientation(image: Image.Image, data: bytes) -> int:
+    if image.format in ("GIF", "BMP") or (image.format == "PNG" and b"eXIf" not in data):
+        return 1
+    if image.format == "PNG":
+        try:
+            image.load()  # the chunk may stand behind the pixels
+        except Exception:  # whether it can be decoded is for others to say
+            return 1
+    return settle_orientation(image)
+
+
+def _conversion(image: Image.Image, image_format: str, data: bytes, max_megapixels: float) -> Optional[str]:
     if not FORMATS[image_format].in_graph:
         return image_format
     if image_format == "JPEG" and image.mode == "CMYK":
         return "CMYK JPEG"
     if image_format == "PNG" and data[PNG_BIT_DEPTH_OFFSET] > 8:
         return "16-bit PNG"
-    if image_format == "PNG" and orientation != 1:
-        return "PNG with EXIF orientation"
     if image_format == "GIF" and _all_frames_megapixels(image) > max_megapixels:
         # TensorFlow holds every frame in memory, even to return the first.
         return "GIF with many frames"

@@ -9,13 +9,22 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from components.image_example_gen.headers import Header, Rejected, read_header
-from modules.images import EXIF_SEARCH_BYTES, exif_orientation
+from components.image_example_gen.headers import (
+    Header,
+    Rejected,
+    read_header,
+    settle_orientation,
+)
+from modules.encoded_images import UNUSUAL_ORIENTATION, examine
 
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601, red, green and blue; the same as Pillow's mode L
 # Mean brightness of a large image is taken from every k-th row and column; 256 a side remain.
 BRIGHTNESS_SAMPLES_A_SIDE = 256
-EXIF_SIGNATURE = b"Exif\0\0"
+# TensorFlow misreads some of these without a word, so Pillow is asked too. PNGs it reads as Pillow does, to
+# the last bit, and JPEGs but for rounding: tests/test_decoders.py goes through all that the formats allow.
+COMPARED_FORMATS = ("BMP", "GIF")
+# What stands before the EXIF data. An image without it is upright, and the graph need not be asked.
+EXIF_NAMES = {"JPEG": b"Exif\0\0", "PNG": b"eXIf"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +45,8 @@ class ImageFacts:
 def inspect(data: bytes, max_megapixels: float) -> ImageFacts:
     """Decodes an image as the pipeline's graph will, and returns its facts.
 
-    Bytes stay as they are when tf.io.decode_image reads them right; everything else that Pillow reads
-    is to become a PNG (see to_png). A JPEG's EXIF orientation is left to the graph.
+    Bytes stay as they are when the graph reads them right; everything else that Pillow reads is to become a
+    PNG (see to_png). The EXIF orientation of a JPEG or PNG is left to the graph.
 
     Args:
       data: the whole file.
@@ -49,12 +58,15 @@ def inspect(data: bytes, max_megapixels: float) -> ImageFacts:
     header = read_header(data, max_megapixels)
     conversion, orientation = header.conversion, header.orientation
     if conversion is None:
-        pixels = _decode(data, header)
-        orientation = _orientation_in_graph(data)
-        if header.image_format == "BMP" and not _pillow_agrees(data, pixels):
-            # TensorFlow takes indices of a palette for grey values and knows a single order of channels.
-            conversion = "BMP variant"
+        contents, orientation, conversion = _examine(data, header)
+    if conversion is None and header.orientation not in (1, orientation):
+        conversion = UNUSUAL_ORIENTATION
+    if conversion is None:
+        pixels = _decode(contents, header)
+        if header.image_format in COMPARED_FORMATS and not _pillow_agrees(data, pixels):
+            conversion = f"{header.image_format} variant"
     if conversion is not None:
+        orientation = header.orientation
         pixels = _decode_with_pillow(data)
     height, width = pixels.shape[:2]
     if conversion is None and orientation >= 5:
@@ -105,13 +117,17 @@ def _decode(data: bytes, header: Header) -> np.ndarray | None:
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
-def _graph_orientation(data: tf.Tensor) -> tf.Tensor:
-    return exif_orientation(data)
+def _examine_in_graph(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return tuple(examine(data))
 
 
-def _orientation_in_graph(data: bytes) -> int:
-    """Returns the orientation that the graph will apply, so that width and height are what the model sees."""
-    return int(_graph_orientation(data)) if EXIF_SIGNATURE in data[:EXIF_SEARCH_BYTES] else 1
+def _examine(data: bytes, header: Header) -> tuple[bytes, int, Optional[str]]:
+    """Returns what the graph decodes, the orientation that it applies, and why it refuses the image if so."""
+    exif_name = EXIF_NAMES.get(header.image_format)
+    if exif_name is not None and exif_name not in data:
+        return data, 1, None
+    contents, orientation, misread = (tensor.numpy() for tensor in _examine_in_graph(data))
+    return contents, int(orientation), misread.decode() or None
 
 
 def _pillow_agrees(data: bytes, pixels: np.ndarray | None) -> bool:
@@ -122,6 +138,8 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     """Returns uint8 [height, width, 3] RGB pixels, upright."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            settle_orientation(image)
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I"):  # 16 bits: PNG and PGM as I;16 or I
                 grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
