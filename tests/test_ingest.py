@@ -84,6 +84,7 @@ def test_every_image_is_in_exactly_one_split_and_counted(ingest, tmp_path):
         "converted": 0,
         "oriented": 0,
         "duplicates": 0,
+        "sidecars": 0,
         "ignored": 0,
     }
     assert result.report.splits == {
@@ -208,24 +209,62 @@ def test_images_are_never_all_in_memory(ingest, tmp_path):
 def test_useless_files_are_set_aside_with_path_and_reason(ingest, tmp_path):
     images = write_classes(tmp_path / "images")
     whole = png(5000, (50, 50), "JPEG")
-    write(images / "cat" / "README.txt", b"Photographs by Ann.")
+    write(images / "cat" / "phone.heic", b"of a format that is not read")
+    write(images / "cat" / "empty", b"")
     write(images / "cat" / "empty.png", b"")
     write(images / "cat" / "large.png", png(5001, (1200, 900)))
     write(images / "dog" / "half.jpg", whole[: len(whole) // 2])
     (images / "dog" / "gone.png").symlink_to("absent.png")
     report = ingest(images).report
     assert report.set_aside == [
-        {"path": "cat/README.txt", "reason": "not an image in a known format"},
+        {"path": "cat/empty", "reason": "the file is empty"},
         {"path": "cat/empty.png", "reason": "the file is empty"},
         {
             "path": "cat/large.png",
             "reason": "1200 x 900 pixels are 1.1 megapixels, more than data.max_megapixels = 1",
         },
+        {"path": "cat/phone.heic", "reason": "not an image in a known format"},
         {"path": "dog/gone.png", "reason": "is a link to a file that does not exist"},
         {"path": "dog/half.jpg", "reason": "truncated or damaged JPEG"},
     ]
     counts = report.counts
-    assert (counts["listed"], counts["ingested"], counts["set_aside"]) == (65, 60, 5)
+    assert (counts["listed"], counts["ingested"], counts["set_aside"]) == (66, 60, 6)
+
+
+def test_files_beside_the_images_are_counted_and_mentioned_and_nothing_is_lost(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    before = list_images(str(images)).fingerprint()
+    for number in range(30):
+        write(images / "cat" / f"{number:03d}.xml", b"<annotation/>")
+        write(images / "dog" / f"{number:03d}.json", b"{}")
+    write(images / "README.txt", b"Photographs by Ann.")
+    assert list_images(str(images)).fingerprint() == before
+    write(images / "dog" / "LICENSE", b"What it is, its name does not say.")
+    write(images / "dog" / "IMG_0001", png(5000))
+    report = ingest(images).report
+    assert (report.counts["listed"], report.counts["ingested"]) == (61, 61)
+    assert (report.set_aside, report.counts["sidecars"]) == ([], 62)
+    assert report.findings == [
+        "61 files are not images and are not used (.json, .xml, .txt), such as 'README.txt'",
+        "1 file is not an image and is not used: 'dog/LICENSE'",
+    ]
+
+
+def test_what_a_manifest_lists_is_meant_to_be_an_image(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    write(images / "notes.txt", b"no image")
+    write(images / "LICENSE", b"no image")
+    lines = [
+        f"images/{file.relative_to(images)},{file.parent.name}"
+        for file in images.rglob("*")
+        if file.is_file()
+    ]
+    report = ingest(write(tmp_path / "labels.csv", "\n".join(["path,label", *lines]).encode())).report
+    assert report.set_aside == [
+        {"path": "images/LICENSE", "reason": "not an image in a known format"},
+        {"path": "images/notes.txt", "reason": "not an image in a known format"},
+    ]
+    assert report.counts["sidecars"] == 0
 
 
 def test_a_file_that_fails_while_it_is_read_is_set_aside(ingest, tmp_path):

@@ -88,13 +88,17 @@ def test_two_folders_for_one_split_are_refused(split_folders):
 
 def test_a_split_folder_without_classes_is_refused(split_folders):
     write(split_folders / "val" / "1.png")
-    with pytest.raises(ValueError, match=r"holds 1 files but no class folders"):
+    write(split_folders / "val" / "1.xml")
+    with pytest.raises(ValueError, match=r"holds 1 file but no class folders"):
         list_images(str(split_folders))
 
 
-def test_an_empty_split_folder_is_only_mentioned(split_folders):
-    (split_folders / "val").mkdir()
-    assert list_images(str(split_folders)).findings == ("split folder 'val' is empty",)
+def test_a_split_folder_without_images_is_only_mentioned(split_folders):
+    write(split_folders / "val" / "labels.txt")
+    assert list_images(str(split_folders)).findings == (
+        "split folder 'val' holds no image",
+        "1 file is not an image and is not used: 'val/labels.txt'",
+    )
 
 
 def test_split_folders_without_train_are_refused(tmp_path):
@@ -180,9 +184,14 @@ def test_hidden_files_and_leftovers_of_operating_systems_are_ignored(class_folde
 def test_an_image_in_the_root_is_set_aside_and_a_text_only_mentioned(class_folders):
     write(class_folders / "lost.JPG")
     write(class_folders / "README.txt")
+    write(class_folders / "LICENSE")
     listing = list_images(str(class_folders))
     assert listing.set_aside == (("lost.JPG", "lies outside the class folders, so it has no label"),)
-    assert listing.findings == ("1 files beside the class folders are not used: ['README.txt']",)
+    assert listing.findings == (
+        "1 file is beside the class folders and not used: ['LICENSE']",
+        "1 file is not an image and is not used: 'README.txt'",
+    )
+    assert listing.sidecars == 1
 
 
 def test_a_class_folder_without_images_is_mentioned_and_no_class(class_folders):
@@ -191,6 +200,13 @@ def test_a_class_folder_without_images_is_mentioned_and_no_class(class_folders):
     listing = list_images(str(class_folders))
     assert list(listing.class_counts) == ["cat", "dog"]
     assert listing.findings == ("class folder 'bird' holds no image", "class folder 'fish' holds no image")
+
+
+def test_a_folder_of_annotations_is_no_class(class_folders):
+    write(class_folders / "annotations" / "1.xml")
+    listing = list_images(str(class_folders))
+    assert list(listing.class_counts) == ["cat", "dog"]
+    assert listing.findings[0] == "class folder 'annotations' holds no image"
 
 
 def test_links_to_files_and_folders_are_followed(class_folders, tmp_path):

@@ -34,11 +34,11 @@ FORMATS = {
     )
 }
 
-# Beside Python's own table of suffixes. A person counts these as images too: left out in silence they would be a
-# loss that nobody sees.
+# More than Python's own table of suffixes knows. A person counts these as images too: left out in silence,
+# they would be a loss that nobody sees.
 _IMAGES_NOT_READ = {
     "pictures": ".heic .heif .hif .jxl .jxr .svgz .eps .ai .psd .psb .xcf .tga .dds .exr .pcx .dcm",
-    "raw data of cameras": ".3fr .arw .cr2 .cr3 .crw .dng .erf .kdc .nef .nrw .orf .pef .raf .raw .rw2 .srw .x3f",
+    "raw data of cameras": ".3fr .arw .cr2 .cr3 .crw .dng .erf .kdc .nef .nrw .orf .pef .raf .raw .rw2 .srw",
 }
 _SIDECARS = {
     "annotations": ".aae .geojson .jsonl .lst .names .ndjson .toml .xmp .yaml .yml",

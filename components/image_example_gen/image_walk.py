@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from components.image_example_gen.file_tree import Entry, FileTree
 from components.image_example_gen.formats import has_sidecar_suffix
 
+SUFFIXES_NAMED = 5
+
 
 @dataclasses.dataclass
 class ImageWalk:
@@ -50,9 +52,10 @@ def sidecars_text(paths: Sequence[str]) -> str:
     Args:
       paths: at least one.
     """
-    suffixes = collections.Counter(os.path.splitext(path)[1].lower() or "no suffix" for path in paths)
-    named = ", ".join(suffix for suffix, _ in suffixes.most_common(5))
-    more = f" and {len(suffixes) - 5} more kinds" if len(suffixes) > 5 else ""
+    counts = collections.Counter(os.path.splitext(path)[1].lower() or "no suffix" for path in paths)
+    suffixes = sorted(counts, key=lambda suffix: (-counts[suffix], suffix))
+    named = ", ".join(suffixes[:SUFFIXES_NAMED])
+    more = f" and {len(suffixes) - SUFFIXES_NAMED} more kinds" if len(suffixes) > SUFFIXES_NAMED else ""
     if len(paths) == 1:
         return f"1 file is not an image and is not used: {paths[0]!r}"
     return f"{len(paths):,} files are not images and are not used ({named}{more}), such as {min(paths)!r}"
