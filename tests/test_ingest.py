@@ -147,6 +147,23 @@ def test_a_manifest_is_ingested_with_its_labels_and_splits(ingest, tmp_path):
     }
 
 
+def test_a_file_listed_several_times_is_decided_by_its_content(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    (tmp_path / "link.png").symlink_to(images / "cat" / "001.png")
+    lines = [f"images/{label}/{number:03d}.png,{label}," for label in ("cat", "dog") for number in range(30)]
+    lines += ["./images/cat/000.png,cat,test", "link.png,cat,eval", f"{images}/dog/000.png,cat,"]
+    report = ingest(write(tmp_path / "labels.csv", "\n".join(["path,label,split", *lines]).encode())).report
+    assert [(row["paths"], row["split"]) for row in report.duplicates] == [
+        (["images/cat/000.png", "images/cat/000.png"], "test"),
+        (["images/cat/001.png", "link.png"], "eval"),
+    ]
+    assert [image["path"] for image in report.conflicts[0]["images"]] == [
+        f"{images}/dog/000.png",
+        "images/dog/000.png",
+    ]
+    assert (report.leaks, report.counts["listed"], report.counts["set_aside"]) == ([], 63, 2)
+
+
 # Shards
 
 

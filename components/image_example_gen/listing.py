@@ -129,7 +129,8 @@ class ListingBuilder:
         return Listing(
             root=self.root,
             format=self.format,
-            files=tuple(sorted(self.files)),
+            # A manifest may list a file twice, with and without a split.
+            files=tuple(sorted(self.files, key=lambda file: (file.path, file.label or "", file.split or ""))),
             set_aside=tuple(sorted(self.set_aside)),
             findings=tuple(self.findings),
             sidecars=len(self.sidecars),
