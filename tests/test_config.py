@@ -1,4 +1,5 @@
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,20 @@ def test_values_are_read(tmp_path):
     assert config.evaluation.slices == ("width",)
     assert config.evaluation.thresholds["auc"].at_least == 0.9
     assert config.beam.args == ("--sdk_worker_parallelism=2",)
+
+
+def test_class_weights_name_classes_whatever_unicode_form_their_keys_are_in(tmp_path):
+    composed, decomposed = unicodedata.normalize("NFC", "Löwe"), unicodedata.normalize("NFD", "Löwe")
+    config = load_config(
+        write_config(tmp_path, f"training: {{class_weights: {{{decomposed}: 2, cat: 1}}}}\n"),
+        sets=[f"training.class_weights.{unicodedata.normalize('NFD', 'Bär')}=3"],
+    )
+    assert config.training.class_weights == {composed: 2.0, "cat": 1.0, "B\xe4r": 3.0}
+    twice = f"training: {{class_weights: {{{decomposed}: 2, {composed}: 1}}}}\n"
+    message = messages_of(tmp_path, twice)["training.class_weights"]
+    assert message.startswith(f"two keys name the class {composed!r}")
+    unfit = 'training: {class_weights: {"a\\u2028b": 2, cat: 1}}\n'
+    assert "has a control character or a line break" in messages_of(tmp_path, unfit)["training.class_weights"]
 
 
 # Paths

@@ -77,6 +77,11 @@ def test_a_class_name_that_cannot_be_one_is_refused_with_its_line(class_folders)
         list_images(str(manifest))
 
 
+def test_a_class_name_with_a_separator_of_lines_is_refused_in_a_manifest(class_folders):
+    message = refusal(class_folders, "path,label\ncat/1.png,big\u2028cat\ndog/1.png,dog\n")
+    assert "line 2 of 'labels.csv': class name 'big\\u2028cat' has a control character or a line" in message
+
+
 def test_a_quotation_mark_that_is_never_closed_swallows_no_lines(class_folders):
     manifest = class_folders / "labels.csv"
     manifest.write_text('path,label\ncat/1.png,cat\ndog/1.png,dog\n"cat/2.png,cat\ncat/1.png,cat\n')

@@ -278,9 +278,11 @@ def test_classes_that_differ_in_case_stay_separate_and_are_mentioned(class_folde
     )
 
 
-def test_a_class_name_with_a_line_break_is_refused(class_folders):
-    write(class_folders / "big\ncat" / "1.png")
-    with pytest.raises(ValueError, match=r"class name 'big\\ncat' has a control character"):
+@pytest.mark.parametrize("separator", ["\n", "\r", "\v", "\f", "\x1c", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_a_class_name_with_whatever_ends_a_line_is_refused(class_folders, separator):
+    assert len(f"big{separator}cat".splitlines()) == 2
+    write(class_folders / f"big{separator}cat" / "1.png")
+    with pytest.raises(ValueError, match=r"class name 'big\\\w+cat' has a control character or a line break"):
         list_images(str(class_folders))
 
 

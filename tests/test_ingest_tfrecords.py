@@ -96,6 +96,7 @@ def test_records_that_cannot_be_used_are_set_aside(ingest, tmp_path):
         {"image__encoded": png(901), "image__class__text": b"c\xff"},
         {"image__encoded": png(902), "image__class__text": b" "},
         b"no example",
+        {"image__encoded": png(903), "image__class__text": "c\u2028at".encode()},
     ]
     write_records(tmp_path / "a.tfrecord", records_of(count=40) + useless)
     report = ingest(tmp_path / "a.tfrecord").report
@@ -109,6 +110,7 @@ def test_records_that_cannot_be_used_are_set_aside(ingest, tmp_path):
         "a.tfrecord#43": "the label b'c\\xff' is not valid UTF-8",
         "a.tfrecord#44": "class name ' ' is empty. Give the class a name.",
         "a.tfrecord#45": "the record is no tf.Example",
+        "a.tfrecord#46": "class name 'c\\u2028at' has a control character or a line break. Rename the class.",
     }
 
 

@@ -5,7 +5,8 @@ from typing import Optional
 from components.image_example_gen.file_tree import Entry, FileTree
 from components.image_example_gen.formats import has_image_suffix, has_sidecar_suffix
 from components.image_example_gen.image_walk import walk_images
-from components.image_example_gen.listing import Listing, ListingBuilder, normalise_label, split_of_name
+from components.image_example_gen.listing import Listing, ListingBuilder, split_of_name
+from modules.labels import normalise_label
 
 
 def list_class_folders(tree: FileTree) -> Listing:

@@ -6,7 +6,6 @@ Imports no TensorFlow: the command line lists sources within a second.
 import collections
 import dataclasses
 import hashlib
-import unicodedata
 from typing import NamedTuple, Optional
 
 from components.image_example_gen.file_tree import Entry
@@ -147,23 +146,6 @@ class ListingBuilder:
                 self.findings.append(
                     f"classes {sorted(labels)} differ only in upper and lower case; they stay separate"
                 )
-
-
-def normalise_label(name: str) -> str:
-    """Returns a class name in Unicode's composed form (NFC), without surrounding spaces.
-
-    The same name typed on macOS (decomposed) and on Linux is then the same class.
-
-    Raises:
-      ValueError: for an empty name, or one with control characters: the vocabulary is a file with
-        a class a line.
-    """
-    label = unicodedata.normalize("NFC", name).strip()
-    if not label:
-        raise ValueError(f"class name {name!r} is empty. Give the class a name.")
-    if any(unicodedata.category(character) == "Cc" for character in label):
-        raise ValueError(f"class name {name!r} has a control character. Rename the class.")
-    return label
 
 
 def split_of_name(name: str) -> Optional[str]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
 
 from components.image_example_gen.bucket_tree import find_objects
-from components.image_example_gen.listing import Listing, ListingBuilder, normalise_label, split_of_name
+from components.image_example_gen.listing import Listing, ListingBuilder, split_of_name
 from components.image_example_gen.local_tree import find_local_file
 from components.image_example_gen.locations import join
+from modules.labels import normalise_label
 from modules.storage import explained, is_remote, location
 
 COLUMNS = ("path", "label", "split")

@@ -9,8 +9,9 @@ from typing import Optional
 import tensorflow as tf
 
 from components.image_example_gen.headers import Rejected
-from components.image_example_gen.listing import normalise_label, split_of_name
+from components.image_example_gen.listing import split_of_name
 from components.image_example_gen.locations import Location
+from modules.labels import normalise_label
 from modules.storage import explained, is_remote, local_copy, location
 
 # TFRecord framing: 8 bytes length, 4 bytes CRC, the payload, 4 bytes CRC.
