@@ -15,6 +15,7 @@ from pipeline.config_file import complete
 from pipeline.recipes import load_stages
 from tests import s3, tiny_data
 from tests.tiny_images import write_class_folders, write_images
+from tests.tiny_sources import write_record
 
 
 def make_config(tmp_path: Path, **sections) -> Config:
@@ -235,8 +236,7 @@ def test_the_estimate_of_disk_counts_images_stored_pixels_copies_of_the_weights_
 
 
 def test_the_images_of_tfrecords_are_left_to_the_run(tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/a.tfrecord").write_bytes(b"x" * 10)
+    write_record(tmp_path / "photos/a.tfrecord")
     config = make_config(tmp_path)
     checkup = check_config(config)
     assert checkup.problems == ()

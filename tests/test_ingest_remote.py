@@ -15,6 +15,7 @@ from components.image_example_gen.report import read_report
 from components.image_example_gen.sources import list_images
 from modules.storage import StorageError, files_below, location, upload_tree
 from tests.tiny_ingest import content_of, parameters, png, run_ingest, write, write_classes
+from tests.tiny_sources import RECORD
 
 
 @pytest.fixture
@@ -131,9 +132,9 @@ def test_tfrecords_give_what_they_give_from_a_disk(ingest, tmp_path, s3_bucket, 
 
 def test_a_single_tfrecord_file_is_found_and_a_damaged_one_stops_the_run(ingest, tmp_path, s3_bucket):
     file = f"{s3_bucket}/records/a [1].tfrecord"
-    location(file).write_bytes(b"no record at all")
+    location(file).write_bytes(RECORD + b"stray")
     assert [entry.path for entry in list_images(file).files] == ["a [1].tfrecord"]
-    with pytest.raises(RunStopped, match=r"s3://.*/a \[1\].tfrecord is truncated or damaged after 0 records"):
+    with pytest.raises(RunStopped, match=r"s3://.*/a \[1\].tfrecord is truncated or damaged after 1 records"):
         ingest(file)
 
 

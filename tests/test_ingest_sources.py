@@ -159,8 +159,15 @@ def test_a_folder_cannot_be_a_manifest_nor_a_file_a_folder(class_folders):
         list_images(str(class_folders), "manifest")
     with pytest.raises(ValueError, match=r"is a file, which cannot be class_folders"):
         list_images(str(class_folders / "cat" / "1.png"), "class_folders")
-    with pytest.raises(ValueError, match=r"neither a .csv manifest nor named as a TFRecord"):
+    with pytest.raises(ValueError, match=r"neither a .csv manifest nor a TFRecord"):
         detect_format(str(class_folders / "cat" / "1.png"))
+
+
+@pytest.mark.parametrize("source", ["", "  "])
+def test_an_empty_path_is_not_the_working_directory(source):
+    for ask in (detect_format, list_images):
+        with pytest.raises(ValueError, match=rf"data.source: got '{source}'. Give the path or address"):
+            ask(source)
 
 
 def test_an_unknown_format_is_refused(class_folders):
@@ -290,50 +297,6 @@ def test_a_class_name_with_whatever_ends_a_line_is_refused(class_folders, separa
 def test_class_names_in_any_script_are_kept(class_folders, name):
     write(class_folders / name / "1.png")
     assert list_images(str(class_folders)).class_counts[name] == 1
-
-
-# TFRecords
-
-
-def test_tfrecords_are_found_by_pattern_folder_and_file(tmp_path):
-    for name in ("a.tfrecord", "b.tfrecord-00000-of-00001", "notes.txt"):
-        write(tmp_path / "records" / name)
-    for source in ("records", "records/*tfrecord*", "rec*/*.tfrecord*"):
-        listing = list_images(str(tmp_path / source))
-        assert listing.format == "tfrecord"
-        assert [os.path.basename(path) for path, _, _ in rows(listing)] == [
-            "a.tfrecord",
-            "b.tfrecord-00000-of-00001",
-        ]
-    assert rows(list_images(str(tmp_path / "records" / "a.tfrecord"))) == [("a.tfrecord", None, None)]
-
-
-def test_a_pattern_that_matches_no_tfrecord_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no TFRecord file matches .*\*\.tfrecord"):
-        list_images(str(tmp_path / "*.tfrecord"))
-
-
-def test_splits_come_from_the_names_of_tfrecords_when_all_of_them_name_one(tmp_path):
-    write(tmp_path / "flowers-train.tfrecord-00000-of-00001")
-    write(tmp_path / "Split-test" / "data_tfrecord-00000-of-00001.gz")
-    listing = list_images(str(tmp_path), "tfrecord")
-    assert [file.split for file in listing.files] == ["test", "train"]
-    write(tmp_path / "more.tfrecord")
-    assert [file.split for file in list_images(str(tmp_path), "tfrecord").files] == [None, None, None]
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [("train", "test"), ("Split-train", "Split-eval"), ("2023", "2024")]
-)
-def test_folders_that_hold_tfrecords_are_tfrecords(tmp_path, first, second):
-    write(tmp_path / first / "a.tfrecord")
-    write(tmp_path / second / "data_tfrecord-00000-of-00001.gz")
-    assert detect_format(str(tmp_path)) == "tfrecord"
-
-
-def test_a_picture_of_a_tfrecord_is_a_picture(class_folders):
-    write(class_folders / "cat" / "tfrecord_diagram.png")
-    assert detect_format(str(class_folders)) == "class_folders"
 
 
 # Fingerprint

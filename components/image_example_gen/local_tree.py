@@ -77,8 +77,15 @@ class LocalTree(FileTree):
             self._walk(inner.path, around | {identity}, walked)
 
     def matching(self, pattern: str) -> list[Entry]:
-        found = glob.glob(pattern, root_dir=self.root, recursive=True)
-        return [find_local_file(os.path.join(self.root, path))._replace(path=path) for path in sorted(found)]
+        found = {
+            path: os.path.join(self.root, path)
+            for path in glob.glob(pattern, root_dir=self.root, recursive=True)
+        }
+        return [
+            find_local_file(found[path])._replace(path=path)
+            for path in sorted(found)
+            if not os.path.isdir(found[path])
+        ]
 
 
 def find_local_file(path: str) -> Entry:
