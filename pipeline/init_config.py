@@ -13,6 +13,7 @@ import yaml
 
 from components.image_example_gen import sources
 from components.image_example_gen.headers import NotAnImage, Rejected, read_header
+from components.image_example_gen.image_walk import sidecars_text
 from components.image_example_gen.listing import Listing, SetAside
 from components.image_example_gen.locations import Location, join, read_ahead, read_bytes
 from modules.features import SPLITS, TRAIN_SPLIT
@@ -43,6 +44,8 @@ class Sizes:
     """Number of files that were opened."""
     unreadable: tuple[SetAside, ...]
     """Those that ingest will set aside."""
+    sidecars: tuple[str, ...]
+    """Those that are not images, as their names did not say."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +93,8 @@ def _notes(listing: Listing, sizes: Sizes) -> Iterator[str]:
         yield unusable_note(listing.set_aside, f"{len(listing.files) + len(listing.set_aside):,} files")
     if sizes.unreadable:
         yield unusable_note(sizes.unreadable, f"{sizes.sampled:,} files that were opened")
+    if sizes.sidecars:
+        yield sidecars_text(sizes.sidecars)
 
 
 def config_name(source: str) -> str:
@@ -113,14 +118,14 @@ def sample_sizes(listing: Listing) -> Sizes:
         for place, file in zip(places, sampled, strict=True)
     ]
     readings = read_ahead((header, HEADER_BYTES) for header in headers)
-    found, rejected, sidecars = [], [], set()
+    found, rejected, sidecars = [], [], []
     for file, place, read in zip(sampled, places, readings, strict=True):
         try:
             found.append(image_size(place, read))
         except Rejected as reason:
             rejected.append(SetAside(file.path, str(reason)))
             if isinstance(reason, NotAnImage) and not listing.is_meant_to_be_image(file.path):
-                sidecars.add(file.path)
+                sidecars.append(file.path)
         except StorageError:
             raise
         except OSError as error:
@@ -137,6 +142,7 @@ def sample_sizes(listing: Listing) -> Sizes:
         median_short_side=round(statistics.median(min(size) for size in found)),
         sampled=len(sampled),
         unreadable=tuple(file for file in rejected if file.path not in sidecars),
+        sidecars=tuple(sidecars),
     )
 
 

@@ -207,6 +207,10 @@ def test_a_class_folder_without_images_is_mentioned_and_no_class(class_folders):
     listing = list_images(str(class_folders))
     assert list(listing.class_counts) == ["cat", "dog"]
     assert listing.findings == ("class folder 'bird' holds no image", "class folder 'fish' holds no image")
+    for number in range(100):
+        (class_folders / f"x{number:03}").mkdir()
+    findings = list_images(str(class_folders)).findings
+    assert findings[4:] == ("class folder 'x002' holds no image", "97 more class folders hold no image")
 
 
 def test_a_folder_of_annotations_is_no_class(class_folders):

@@ -131,8 +131,11 @@ def test_what_lies_beside_the_images_is_mentioned_and_counts_as_no_image(workpla
         (workplace / f"pets/dog/{number:03}.json").write_text("{}")
     (workplace / "pets/dog/LICENSE").write_text("free")
     written = write_config("pets")
-    assert written.summary == "61 images of 2 classes, 8 x 6 px"  # nobody has looked into LICENSE
-    assert written.notes == ("60 files are not images and are not used (.xml, .json), such as 'cat/000.xml'",)
+    assert written.summary == "61 images of 2 classes, 8 x 6 px"  # LICENSE might be one
+    assert written.notes == (
+        "60 files are not images and are not used (.json, .xml), such as 'cat/000.xml'",
+        "1 file is not an image and is not used: 'dog/LICENSE'",
+    )
     checkup = check_config(load_config(written.file))
     assert checkup.problems == ()
     assert checkup.notes[0] == written.notes[0]

@@ -8,6 +8,8 @@ from components.image_example_gen.image_walk import walk_images
 from components.image_example_gen.listing import Listing, ListingBuilder, split_of_name
 from modules.labels import normalise_label
 
+FOLDERS_NAMED = 5
+
 
 def list_class_folders(tree: FileTree) -> Listing:
     """Lists SOURCE/CLASS/**/IMAGE; the label is the name of the folder under the source.
@@ -61,7 +63,7 @@ def _list_classes(builder: ListingBuilder, tree: FileTree, parent: str, split: O
     folders, files, ignored = tree.content(parent)
     builder.ignored += ignored
     _report_stray_files(builder, files)
-    folder_of_label = {}
+    folder_of_label, without_image = {}, []
     for folder in folders:
         label = normalise_label(folder.name)
         if label in folder_of_label:
@@ -76,7 +78,10 @@ def _list_classes(builder: ListingBuilder, tree: FileTree, parent: str, split: O
         builder.ignored += found.ignored
         builder.findings += found.findings
         if all(file.problem for file in found.files):
-            builder.findings.append(f"class folder {folder.path!r} holds no image")
+            without_image.append(folder.path)
+    builder.findings += [f"class folder {path!r} holds no image" for path in without_image[:FOLDERS_NAMED]]
+    if len(without_image) > FOLDERS_NAMED:
+        builder.findings.append(f"{len(without_image) - FOLDERS_NAMED:,} more class folders hold no image")
 
 
 def _report_stray_files(builder: ListingBuilder, files: list[Entry]) -> None:

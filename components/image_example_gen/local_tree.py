@@ -1,5 +1,6 @@
 """A source on a disk: os.scandir, one stat a file."""
 
+import functools
 import glob
 import os
 import pathlib
@@ -16,6 +17,8 @@ class LocalTree(FileTree):
 
     def __init__(self, source: str):
         self.root = os.path.abspath(source)
+        # A tree of many classes asks for the same ones again and again.
+        self._folders_around = functools.cache(_folders_around)
 
     @property
     def kind(self) -> Optional[str]:
@@ -50,9 +53,10 @@ class LocalTree(FileTree):
         return Content(folders, files, ignored)
 
     def walk(self, folder: str) -> Walk:
-        place = os.path.join(self.root, folder)
-        around = _folders_around(os.path.dirname(os.path.realpath(place)))
-        around |= _folders_around(self.root if folder else os.path.dirname(self.root))
+        place = os.path.normpath(os.path.join(self.root, folder))
+        parent = os.path.dirname(os.path.realpath(place) if os.path.islink(place) else place)
+        around = self._folders_around(parent)
+        around |= self._folders_around(self.root if folder else os.path.dirname(self.root))
         walked = Walk()
         self._walk(folder, around, walked)
         return walked
@@ -118,5 +122,5 @@ def _identity(folder: str) -> Identity:
 
 def _folders_around(folder: str) -> frozenset[Identity]:
     """Returns the identities of a folder and of all folders that contain it."""
-    path = pathlib.Path(folder)
+    path = pathlib.Path(folder).resolve()
     return frozenset(_identity(str(around)) for around in (path, *path.parents))

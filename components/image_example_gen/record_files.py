@@ -27,8 +27,10 @@ def open_tree(source: str) -> FileTree:
 def is_record_name(name: str) -> bool:
     """True for names such as a.tfrecord, data_tfrecord-00000-of-00001.gz and a.tfrecords-00000-of-00001."""
     name = name.lower().removesuffix(".gz")
+    if "tfrec" not in name:
+        return False
     is_other = has_image_suffix(name) or (has_sidecar_suffix(name) and not name.endswith(RECORD_SUFFIXES))
-    return "tfrec" in name and not is_other
+    return not is_other
 
 
 def hold_records(tree: FileTree, files: Iterable[Entry]) -> bool:
