@@ -38,6 +38,7 @@ setup(
         "cronsim>=2.7",
         "fsspec>=2025",
         "gcsfs>=2025",
+        "google-crc32c>=1.5",
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "kfp>=2.5,<3",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Optional, Union
 
 from pydantic import AfterValidator, Field, model_validator
 
+from modules.labels import normalise_label
 from modules.settings import settings
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -24,6 +25,24 @@ def check_trainable(trainable: str) -> str:
     if re.fullmatch(r"top [1-9]\d* layers", trainable) or re.fullmatch(r"from layer \S+", trainable):
         return trainable
     raise ValueError('use "head", "all", "top N layers" (such as "top 54 layers") or "from layer NAME"')
+
+
+def by_class(weights: dict[str, float]) -> dict[str, float]:
+    """Returns the weights by the names that the classes have in the data.
+
+    Raises:
+      ValueError: for a key that cannot be a class name, and for two that are the same class.
+    """
+    normalised = {}
+    for name, weight in weights.items():
+        label = normalise_label(name)
+        if label in normalised:
+            raise ValueError(f"two keys name the class {label!r}; keep one")
+        normalised[label] = weight
+    return normalised
+
+
+ClassWeights = Annotated[dict[str, PositiveFloat], AfterValidator(by_class)]
 
 
 @settings
@@ -155,7 +174,7 @@ class Training:
     """Images a step, over all devices together."""
     seed: int = 42
     """Seed of initial weights, order and augmentation; two runs with one seed are equal on CPU."""
-    class_weights: Union[Literal["none", "balanced"], dict[str, PositiveFloat]] = "none"
+    class_weights: Union[Literal["none", "balanced"], ClassWeights] = "none"
     """none, balanced (inverse to the class's share), or a weight for each class by name."""
     distribution: Literal["none", "mirrored", "tpu"] = "none"
     """none (one device), mirrored (all GPUs of the machine) or tpu."""

@@ -1,9 +1,12 @@
 """What can be said about a run before it starts: files, classes, images, disk. Imports no TensorFlow."""
 
 import dataclasses
+import itertools
+import math
 import os
 import shutil
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from components.image_example_gen import sources
@@ -17,6 +20,7 @@ from pipeline.problems import Problem
 
 BUNDLED_WEIGHTS = "mobilenet_v2_1.0_notop.weights.h5"
 FEW_IMAGES_A_CLASS = 20
+MOST_CLASSES_SHOWN = 40
 # The Trainer's, the pushed and the baseline's copy of the model, and a checkpoint with the optimizer's state.
 COPIES_OF_WEIGHTS = 6
 UNKNOWN_WEIGHTS_BYTES = 100e6  # of a backbone of 25 million parameters, such as ResNet50
@@ -55,7 +59,7 @@ def check_config(config: Config) -> Checkup:
 
 
 def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
-    """Returns about how many images of each class every split gets: {split: {class: images}}.
+    """Returns about how many images of each class every split gets, in fractions: {split: {class: images}}.
 
     What the source assigns is counted; what is drawn by content hash is estimated by the shares,
     as `components.image_example_gen.splits` draws: a split that the source gives to no image comes
@@ -75,9 +79,14 @@ def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
         for split in candidates:
             expected[split][label] += images * shares[split] / total
     return {
-        split: Counter({label: round(images) for label, images in counts.items()})
+        split: Counter({label: round(images, 9) for label, images in counts.items()})  # 1, not a crumb less
         for split, counts in expected.items()
     }
+
+
+def expected_total(counts: Counter) -> float:
+    """Returns about how many images a split gets; rounded by class, small classes would be lost."""
+    return round(math.fsum(counts.values()), 6)
 
 
 def needed_bytes(config: Config, listing: Listing) -> float:
@@ -187,12 +196,12 @@ def _listing_problems(config: Config, listing: Listing) -> list[Problem]:
     classes = listing.class_counts
     weights = config.training.class_weights
     if isinstance(weights, dict) and classes:
-        found = ", ".join(classes)
-        for name in sorted(weights.keys() - classes.keys()):
+        found = ", ".join([*itertools.islice(classes, MOST_CLASSES_SHOWN), *_more_classes(classes)])
+        for name in sorted(weights.keys() - classes.keys())[:MOST_CLASSES_SHOWN]:
             problems.append(Problem("training.class_weights", f"there is no class {name!r}. Found: {found}"))
     if classes:
         for split, counts in expected_counts(listing, config).items():
-            if not counts.total():
+            if expected_total(counts) < 1:
                 problems.append(
                     Problem("data.source", f"{total} images are too few: the {split} split has none")
                 )
@@ -212,20 +221,36 @@ def _listing_notes(config: Config, listing: Listing) -> list[str]:
     if not listing.class_counts:
         return notes
     counts = expected_counts(listing, config)
-    for name in listing.class_counts:
-        images = counts[TRAIN_SPLIT][name]
-        if not images:
-            notes.append(
-                f"class {name!r}: no training image; that stops a run unless validation.on_anomaly is warn"
-            )
-        elif images < FEW_IMAGES_A_CLASS:
-            notes.append(f"class {name!r}: only {images} training images, which is little to learn from")
-        empty = [split for split in SPLITS[1:] if not counts[split][name]]
-        notes += [f"class {name!r}: no image in the {split} split" for split in empty]
+    poor = {name: poor for name in listing.class_counts if (poor := _what_is_poor(name, counts))}
+    notes += [
+        f"class {name!r}: {'; '.join(poor[name])}" for name in itertools.islice(poor, MOST_CLASSES_SHOWN)
+    ]
+    notes += [f"{more} with few images" for more in _more_classes(poor)]
     if config.evaluation.top_k >= len(listing.class_counts):
         top_k, classes = config.evaluation.top_k, len(listing.class_counts)
         notes.append(f"evaluation.top_k: among {classes} classes the right one is always in the top {top_k}")
     return notes
+
+
+def _what_is_poor(name: str, counts: dict[str, Counter]) -> list[str]:
+    """Returns what a class has too little of."""
+    found = []
+    training = counts[TRAIN_SPLIT][name]
+    if not training:
+        found.append("no training image; that stops a run unless validation.on_anomaly is warn")
+    elif training < FEW_IMAGES_A_CLASS:
+        about = "1 training image" if round(training) == 1 else f"{training:.0f} training images"
+        found.append(f"only {about}, which is little to learn from")
+    for split in SPLITS[1:]:
+        if counts[split][name] < 1:
+            found.append(f"{'perhaps ' if counts[split][name] else ''}no image in the {split} split")
+    return found
+
+
+def _more_classes(classes: Collection[str]) -> list[str]:
+    """Returns what stands for the classes behind the first ones, if there are any."""
+    more = len(classes) - MOST_CLASSES_SHOWN
+    return [f"and {more:,} more class{'es' if more > 1 else ''}"] if more > 0 else []
 
 
 def megabytes(size: float) -> str:

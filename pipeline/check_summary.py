@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len, set_cell_size
+
 from components.image_example_gen.listing import Listing
 from modules.features import SPLITS
-from pipeline.check import Checkup, expected_counts, free_bytes, megabytes, needed_bytes
+from pipeline.check import (
+    MOST_CLASSES_SHOWN,
+    Checkup,
+    expected_counts,
+    expected_total,
+    free_bytes,
+    megabytes,
+    needed_bytes,
+)
 from pipeline.config import Config
 
-MOST_CLASSES_SHOWN = 40
+WIDEST_NAME = 40  # columns of a terminal, where a Chinese character takes two
 
 
 def summarise(config: Config, checkup: Checkup) -> str:
@@ -51,14 +61,22 @@ def _data_lines(config: Config, listing: Listing) -> Iterator[str]:
     counts = expected_counts(listing, config)
     totals = []
     for split in SPLITS:
-        in_split = counts[split].total()
+        in_split = round(expected_total(counts[split]))
         is_drawn = in_split != listing.split_counts.get(split)
         totals.append(f"{'about ' if is_drawn else ''}{in_split:,} {split}")
-    images, classes = len(listing.files), len(listing.class_counts)
-    yield f"          {images:,} images of {classes} classes: {', '.join(totals)}"
-    width = max(len(name) for name in listing.class_counts)
+    classes = listing.class_counts
+    yield f"          {len(listing.files):,} images of {len(classes):,} classes: {', '.join(totals)}"
+    names = list(classes)[:MOST_CLASSES_SHOWN]
+    width = min(WIDEST_NAME, max(cell_len(name) for name in ["class", *names]))
     yield f"          {'class':{width}} " + "".join(f"{split:>9}" for split in SPLITS)
-    for name in list(listing.class_counts)[:MOST_CLASSES_SHOWN]:
-        yield f"          {name:{width}} " + "".join(f"{counts[split][name]:9,}" for split in SPLITS)
-    if len(listing.class_counts) > MOST_CLASSES_SHOWN:
-        yield f"          and {len(listing.class_counts) - MOST_CLASSES_SHOWN} more classes"
+    for name in names:
+        shown = name if cell_len(name) <= width else set_cell_size(name, width - 1) + "…"
+        numbers = "".join(f"{_whole(counts[split][name]):>9}" for split in SPLITS)
+        yield f"          {set_cell_size(shown, width)} {numbers}"
+    if len(classes) > MOST_CLASSES_SHOWN:
+        yield f"          and {len(classes) - MOST_CLASSES_SHOWN:,} more classes"
+
+
+def _whole(images: float) -> str:
+    """Returns an expected number as a person reads it: less than one image is neither none nor one."""
+    return "<1" if 0 < images < 1 else f"{images:,.0f}"

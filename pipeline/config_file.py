@@ -7,7 +7,7 @@ stages, its image size and its push destination.
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from modules.backbones import image_size_of
@@ -18,7 +18,7 @@ from pipeline.config_set import apply_set, open_recipe
 from pipeline.config_validation import validate
 from pipeline.problems import ConfigError, Problem
 from pipeline.recipes import load_stages
-from pipeline.settings_schema import dotted
+from pipeline.settings_schema import description_at, dotted
 from pipeline.yaml_file import KeyPath, YamlError, parse_yaml
 
 PATH_KEYS = (
@@ -55,6 +55,7 @@ def load_config(file: str | Path, sets: Sequence[str] = ()) -> Config:
             lines = {key: line for key, line in lines.items() if key[: len(path)] != path}
             lines[path] = None  # the value stands in no line of the file
     resolve_paths(raw, Path.cwd())
+    problems += empty_paths(raw)
     try:
         open_recipe(raw)
     except ValueError as error:
@@ -113,16 +114,33 @@ def resolve_paths(raw: dict, folder: Path) -> None:
 
     Addresses such as s3://bucket/models stay as they are.
     """
-    for *parents, key in PATH_KEYS:
+    for path, mapping, value in _paths_in(raw):
+        is_name = path == ("model", "weights") and value in WEIGHTS_WITHOUT_PATH
+        if value.strip() and not is_name and not is_remote(value):
+            mapping[path[-1]] = os.path.normpath(folder / Path(value).expanduser())
+
+
+def empty_paths(raw: dict) -> list[Problem]:
+    """Returns a problem for each path in a raw config that is empty or blank.
+
+    Taken for a path it would be the folder of the config, or the working directory.
+    """
+    return [
+        Problem(dotted(path), f"got {value!r}; it must not be empty. {description_at(path)}")
+        for path, _, value in _paths_in(raw)
+        if not value.strip()
+    ]
+
+
+def _paths_in(raw: dict) -> Iterator[tuple[KeyPath, dict, str]]:
+    """Yields key, mapping around it, and value of each path that a raw config gives."""
+    for path in PATH_KEYS:
         mapping = raw
-        for parent in parents:
+        for parent in path[:-1]:
             mapping = mapping.get(parent) if isinstance(mapping, dict) else None
-        value = mapping.get(key) if isinstance(mapping, dict) else None
-        if not isinstance(value, str) or not value or is_remote(value):
-            continue
-        if key == "weights" and value in WEIGHTS_WITHOUT_PATH:
-            continue
-        mapping[key] = os.path.normpath(folder / Path(value).expanduser())
+        value = mapping.get(path[-1]) if isinstance(mapping, dict) else None
+        if isinstance(value, str):
+            yield path, mapping, value
 
 
 def complete(config: Config) -> Config:

@@ -1,31 +1,31 @@
 """Writes a commented config that fits a folder of images. Imports no TensorFlow."""
 
 import dataclasses
-import io
 import os
 import re
 import shlex
 import statistics
 import textwrap
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
-from PIL import Image
 
 from components.image_example_gen import sources
-from components.image_example_gen.listing import Listing
+from components.image_example_gen.headers import NotAnImage, Rejected, read_header
+from components.image_example_gen.image_walk import sidecars_text
+from components.image_example_gen.listing import Listing, SetAside
 from components.image_example_gen.locations import Location, join, read_ahead, read_bytes
 from modules.features import SPLITS, TRAIN_SPLIT
 from modules.storage import StorageError, is_remote
 from pipeline.check import BUNDLED_WEIGHTS
-from pipeline.config import Splits
+from pipeline.config import Data, Splits
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SAMPLED_IMAGES = 200
 HEADER_BYTES = 256 << 10  # holds the sizes, behind colour profile and EXIF with its small preview
 CLASSES_NAMED = 30
+UNUSABLE_SHOWN = 3
 # 32k+1, where the bundled weights are at their best. Below 97 px the last feature map has 3 x 3 cells or
 # fewer; 225 px is nearest to the 224 px that most published weights were trained on.
 IMAGE_SIZES = (97, 129, 161, 193, 225)
@@ -40,8 +40,12 @@ class Sizes:
     smallest: tuple[int, int]
     largest: tuple[int, int]
     median_short_side: int
-    unreadable: int
-    """Images of the sample that Pillow cannot read."""
+    sampled: int
+    """Number of files that were opened."""
+    unreadable: tuple[SetAside, ...]
+    """Those that ingest will set aside."""
+    sidecars: tuple[str, ...]
+    """Those that are not images, as their names did not say."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +84,17 @@ def write_config(source: str, file: str | None = None, force: bool = False) -> W
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     summary = f"{len(listing.files):,} images of {len(listing.class_counts)} classes, {describe_sizes(sizes)}"
-    return Written(target, summary, listing.findings)
+    return Written(target, summary, tuple(_notes(listing, sizes)))
+
+
+def _notes(listing: Listing, sizes: Sizes) -> Iterator[str]:
+    yield from listing.findings
+    if listing.set_aside:
+        yield unusable_note(listing.set_aside, f"{len(listing.files) + len(listing.set_aside):,} files")
+    if sizes.unreadable:
+        yield unusable_note(sizes.unreadable, f"{sizes.sampled:,} files that were opened")
+    if sizes.sidecars:
+        yield sidecars_text(sizes.sidecars)
 
 
 def config_name(source: str) -> str:
@@ -104,39 +118,64 @@ def sample_sizes(listing: Listing) -> Sizes:
         for place, file in zip(places, sampled, strict=True)
     ]
     readings = read_ahead((header, HEADER_BYTES) for header in headers)
-    found = [size for place, read in zip(places, readings, strict=True) if (size := image_size(place, read))]
+    found, rejected, sidecars = [], [], []
+    for file, place, read in zip(sampled, places, readings, strict=True):
+        try:
+            found.append(image_size(place, read))
+        except Rejected as reason:
+            rejected.append(SetAside(file.path, str(reason)))
+            if isinstance(reason, NotAnImage) and not listing.is_meant_to_be_image(file.path):
+                sidecars.append(file.path)
+        except StorageError:
+            raise
+        except OSError as error:
+            rejected.append(SetAside(file.path, f"cannot be read: {error.strerror}"))
     if not found:
+        path, reason = rejected[0]
         raise ValueError(
-            f"none of {len(sampled)} files below {listing.root} is an image, {sampled[0].path} for one"
+            f"none of {len(sampled)} files that were opened below {listing.root} can be used, the first: "
+            f"{path}: {reason}"
         )
     return Sizes(
         smallest=min(found, key=min),
         largest=max(found, key=max),
         median_short_side=round(statistics.median(min(size) for size in found)),
-        unreadable=len(sampled) - len(found),
+        sampled=len(sampled),
+        unreadable=tuple(file for file in rejected if file.path not in sidecars),
+        sidecars=tuple(sidecars),
     )
 
 
-def image_size(place: Location, read_header: Callable[[], bytes]) -> tuple[int, int] | None:
-    """Returns width and height of an image file in pixels, as stored; None when Pillow cannot read it.
+def image_size(place: Location, read_start: Callable[[], bytes]) -> tuple[int, int]:
+    """Returns width and height of an image file in pixels, as stored.
 
     Args:
       place: the whole file.
-      read_header: returns how the file begins. Where that says too little, as in a TIFF whose
+      read_start: returns how the file begins. Where that says too little, as in a TIFF whose
         description stands at the end, the whole file is read.
+
+    Raises:
+      Rejected: when ingest would not use it.
+      OSError: when it cannot be read.
     """
-    for read in (read_header, lambda: read_bytes(place)):
-        try:
-            with warnings.catch_warnings():
-                # Only the header is read; whether the image is too large is for ingest to say.
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                with Image.open(io.BytesIO(read())) as image:
-                    return image.size
-        except StorageError:
-            raise
-        except (OSError, ValueError, Image.DecompressionBombError):
-            continue
-    return None
+    max_megapixels = Data.max_megapixels  # the default, as the config will have it
+    try:
+        header = read_header(read_start(), max_megapixels)
+    except Rejected:
+        header = read_header(read_bytes(place), max_megapixels)
+    return header.width, header.height
+
+
+def unusable_note(unusable: Sequence[SetAside], of: str) -> str:
+    """Returns a note about files that ingest would set aside: their number, the first with the reasons.
+
+    Args:
+      unusable: at least one.
+      of: what they are part of, such as "200 files".
+    """
+    shown = "; ".join(f"{path}: {reason}" for path, reason in unusable[:UNUSABLE_SHOWN])
+    more = len(unusable) - UNUSABLE_SHOWN
+    return f"{len(unusable):,} of {of} cannot be used: {shown}" + (f"; and {more:,} more" if more > 0 else "")
 
 
 def describe_sizes(sizes: Sizes) -> str:

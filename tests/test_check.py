@@ -15,6 +15,7 @@ from pipeline.config_file import complete
 from pipeline.recipes import load_stages
 from tests import s3, tiny_data
 from tests.tiny_images import write_class_folders, write_images
+from tests.tiny_sources import write, write_record
 
 
 def make_config(tmp_path: Path, **sections) -> Config:
@@ -32,7 +33,9 @@ def test_a_sound_config_has_no_problem_and_its_images_are_counted(tmp_path):
     checkup = check_config(config)
     assert (checkup.problems, checkup.notes) == ((), ())
     counts = check.expected_counts(checkup.listing, config)
-    assert {split: counts[split]["cat"] for split in counts} == {"train": 35, "eval": 5, "test": 10}
+    assert {split: counts[split]["cat"] for split in counts} == pytest.approx(
+        {"train": 35, "eval": 5, "test": 10}
+    )
     summary = summarise(config, checkup)
     assert "200 images of 4 classes: about 140 train, about 20 eval, about 40 test" in summary
     assert "fine_tuning: trains all" in summary
@@ -44,7 +47,9 @@ def test_a_split_that_the_source_gives_is_counted_and_the_missing_one_comes_out_
     config = make_config(tmp_path)
     checkup = check_config(config)
     counts = check.expected_counts(checkup.listing, config)
-    assert {split: counts[split]["dog"] for split in counts} == {"train": 70, "eval": 10, "test": 40}
+    assert {split: counts[split]["dog"] for split in counts} == pytest.approx(
+        {"train": 70, "eval": 10, "test": 40}
+    )
     assert "about 140 train, about 20 eval, 80 test" in summarise(config, checkup)
 
 
@@ -186,8 +191,10 @@ def test_what_is_odd_but_no_mistake_is_noted(tmp_path):
     write_images(tmp_path / "photos/dog", 3)
     training = Training(recipe=load_stages("feature_extraction"))
     notes = check_config(make_config(tmp_path, training=training, evaluation=Evaluation(top_k=2))).notes
-    assert any("class 'dog': only 2 training images" in note for note in notes)
-    assert any("class 'dog': no image in the eval split" in note for note in notes)
+    assert (
+        "class 'dog': only 2 training images, which is little to learn from; perhaps no image in the eval "
+        "split; perhaps no image in the test split"
+    ) in notes
     assert any("backbone of random weights" in note for note in notes)
     assert any("evaluation.top_k" in note for note in notes)
 
@@ -196,7 +203,10 @@ def test_a_class_that_cannot_be_learned_is_noted(tmp_path):
     write_class_folders(tmp_path / "photos/train", count=40)
     write_class_folders(tmp_path / "photos/test", ("cat", "dog", "emu"), count=40)
     notes = check_config(make_config(tmp_path)).notes
-    assert "class 'emu': no training image; that stops a run unless validation.on_anomaly is warn" in notes
+    assert (
+        "class 'emu': no training image; that stops a run unless validation.on_anomaly is warn; no image in "
+        "the eval split"
+    ) in notes
 
 
 def test_too_many_useless_files_are_a_problem_before_the_run(tmp_path):
@@ -214,6 +224,50 @@ def test_too_few_images_for_three_splits_are_a_problem(tmp_path):
         "4 images are too few: the eval split has none",
         "4 images are too few: the test split has none",
     ]
+
+
+def write_many_classes(root: Path, classes: int, images: int) -> None:
+    """Writes files that are listed as images of classes called class 0001 and so on."""
+    for number in range(1, classes + 1):
+        for image in range(images):
+            write(root / f"class {number:04}" / f"{image}.png")
+
+
+def test_many_classes_with_few_images_each_are_counted_before_they_are_rounded(tmp_path):
+    write_many_classes(tmp_path / "photos", 600, 4)
+    config = make_config(tmp_path)
+    checkup = check_config(config)
+    assert checkup.problems == ()
+    summary = summarise(config, checkup).splitlines()
+    assert (
+        "          2,400 images of 600 classes: about 1,680 train, about 240 eval, about 480 test" in summary
+    )
+    assert "          class          train     eval     test" in summary
+    assert "          class 0001         3       <1       <1" in summary
+    assert "          and 560 more classes" in summary
+    assert summary[-2].startswith("note      class 'class 0040': only 3 training images, which is little")
+    assert summary[-1] == "note      and 560 more classes with few images"
+
+
+def test_a_split_that_may_expect_one_image_of_any_class_is_none_too_few(tmp_path):
+    write_many_classes(tmp_path / "photos", 10, 1)  # 0.1 images of each class for eval
+    assert check_config(make_config(tmp_path)).problems == ()
+
+
+def test_a_weight_for_a_class_that_is_not_there_is_answered_with_the_first_classes_only(tmp_path):
+    write_many_classes(tmp_path / "photos", 100, 4)
+    training = Training(recipe=load_stages("feature_extraction"), class_weights={"calss 0001": 2.0})
+    (problem,) = check_config(make_config(tmp_path, training=training)).problems
+    assert problem.message.startswith("there is no class 'calss 0001'. Found: class 0001, class 0002, ")
+    assert problem.message.endswith("class 0040, and 60 more classes")
+
+
+def test_long_and_wide_names_of_classes_keep_the_table_in_shape(tmp_path):
+    write_class_folders(tmp_path / "photos", ("猫", "n" * 200), count=50)
+    config = make_config(tmp_path)
+    lines = summarise(config, check_config(config)).splitlines()
+    assert f"          {'n' * 39}…        35        5       10" in lines
+    assert f"          猫{' ' * 38}        35        5       10" in lines
 
 
 def test_a_disk_that_is_too_small_is_a_problem(tmp_path, monkeypatch):
@@ -235,8 +289,7 @@ def test_the_estimate_of_disk_counts_images_stored_pixels_copies_of_the_weights_
 
 
 def test_the_images_of_tfrecords_are_left_to_the_run(tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos/a.tfrecord").write_bytes(b"x" * 10)
+    write_record(tmp_path / "photos/a.tfrecord")
     config = make_config(tmp_path)
     checkup = check_config(config)
     assert checkup.problems == ()

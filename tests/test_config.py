@@ -1,4 +1,5 @@
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -8,24 +9,11 @@ from pipeline import recipes
 from pipeline.config_docs import config_markdown
 from pipeline.config_file import load_config
 from pipeline.config_set import apply_set
-from pipeline.problems import ConfigError, Problem
+from pipeline.problems import Problem
 from pipeline.settings_schema import all_keys
+from tests.tiny_config import problems_of, write_config
 
 ROOT = Path(__file__).parent.parent
-MINIMAL = "name: shoes\noutput: runs/shoes\ndata: {source: photos}\n"
-
-
-def write_config(folder: Path, text: str = "") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "config.yaml"
-    file.write_text(MINIMAL + text, encoding="utf-8")
-    return file
-
-
-def problems_of(file: Path, *sets: str) -> list[Problem]:
-    with pytest.raises(ConfigError) as refused:
-        load_config(file, sets)
-    return refused.value.problems
 
 
 def messages_of(tmp_path: Path, text: str) -> dict[str, str]:
@@ -59,45 +47,18 @@ def test_values_are_read(tmp_path):
     assert config.beam.args == ("--sdk_worker_parallelism=2",)
 
 
-# Paths
-
-
-def test_relative_paths_in_a_file_are_relative_to_the_file(tmp_path, monkeypatch):
-    file = write_config(
-        tmp_path / "configs",
-        "model: {weights: ../w.h5}\nvalidation: {schema: s.pbtxt}\npush: {destination: ../served}\n",
+def test_class_weights_name_classes_whatever_unicode_form_their_keys_are_in(tmp_path):
+    composed, decomposed = unicodedata.normalize("NFC", "Löwe"), unicodedata.normalize("NFD", "Löwe")
+    config = load_config(
+        write_config(tmp_path, f"training: {{class_weights: {{{decomposed}: 2, cat: 1}}}}\n"),
+        sets=[f"training.class_weights.{unicodedata.normalize('NFD', 'Bär')}=3"],
     )
-    monkeypatch.chdir(tmp_path)
-    config = load_config("configs/config.yaml")
-    assert config == load_config(file)
-    assert config.data.source == str(tmp_path / "configs/photos")
-    assert config.model.weights == str(tmp_path / "w.h5")
-    assert config.validation.schema == str(tmp_path / "configs/s.pbtxt")
-    assert config.push.destination == str(tmp_path / "served")
-
-
-def test_relative_paths_in_set_are_relative_to_the_working_directory(tmp_path, monkeypatch):
-    file = write_config(tmp_path / "configs")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    config = load_config(file, ["output=out", "model.weights=w.h5"])
-    assert config.output == str(tmp_path / "here/out")
-    assert config.model.weights == str(tmp_path / "here/w.h5")
-    assert config.data.source == str(tmp_path / "configs/photos")
-
-
-def test_the_home_folder_absolute_paths_and_addresses(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", "/home/somebody")
-    text = "model: {backbone_file: ~/own.keras, image_size: 64}\npush: {destination: s3://models/shoes}\n"
-    config = load_config(write_config(tmp_path, text), ["data.source=/images"])
-    assert config.model.backbone_file == "/home/somebody/own.keras"
-    assert config.push.destination == "s3://models/shoes"
-    assert config.data.source == "/images"
-
-
-@pytest.mark.parametrize("weights", ["imagenet", "none"])
-def test_names_of_weights_are_no_paths(tmp_path, weights):
-    assert load_config(write_config(tmp_path, f"model: {{weights: {weights}}}\n")).model.weights == weights
+    assert config.training.class_weights == {composed: 2.0, "cat": 1.0, "B\xe4r": 3.0}
+    twice = f"training: {{class_weights: {{{decomposed}: 2, {composed}: 1}}}}\n"
+    message = messages_of(tmp_path, twice)["training.class_weights"]
+    assert message.startswith(f"two keys name the class {composed!r}")
+    unfit = 'training: {class_weights: {"a\\u2028b": 2, cat: 1}}\n'
+    assert "has a control character or a line break" in messages_of(tmp_path, unfit)["training.class_weights"]
 
 
 # --set

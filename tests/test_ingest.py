@@ -10,22 +10,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 from tfx.types import standard_artifacts
 
 from components.errors import RunStopped
 from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.decisions import InspectedImage
-from components.image_example_gen.inspection import inspect
-from components.image_example_gen.locations import Location
-from components.image_example_gen.shards import write_shard
 from components.image_example_gen.sources import list_images
-from components.image_example_gen.work_files import IngestOptions
 from modules import features
 from tests.tiny_ingest import (
-    SHARES,
-    content_of,
     parameters,
     png,
     read,
@@ -84,6 +76,7 @@ def test_every_image_is_in_exactly_one_split_and_counted(ingest, tmp_path):
         "converted": 0,
         "oriented": 0,
         "duplicates": 0,
+        "sidecars": 0,
         "ignored": 0,
     }
     assert result.report.splits == {
@@ -146,6 +139,23 @@ def test_a_manifest_is_ingested_with_its_labels_and_splits(ingest, tmp_path):
     }
 
 
+def test_a_file_listed_several_times_is_decided_by_its_content(ingest, tmp_path):
+    images = write_classes(tmp_path / "images")
+    (tmp_path / "link.png").symlink_to(images / "cat" / "001.png")
+    lines = [f"images/{label}/{number:03d}.png,{label}," for label in ("cat", "dog") for number in range(30)]
+    lines += ["./images/cat/000.png,cat,test", "link.png,cat,eval", f"{images}/dog/000.png,cat,"]
+    report = ingest(write(tmp_path / "labels.csv", "\n".join(["path,label,split", *lines]).encode())).report
+    assert [(row["paths"], row["split"]) for row in report.duplicates] == [
+        (["images/cat/000.png", "images/cat/000.png"], "test"),
+        (["images/cat/001.png", "link.png"], "eval"),
+    ]
+    assert [image["path"] for image in report.conflicts[0]["images"]] == [
+        f"{images}/dog/000.png",
+        "images/dog/000.png",
+    ]
+    assert (report.leaks, report.counts["listed"], report.counts["set_aside"]) == ([], 63, 2)
+
+
 # Shards
 
 
@@ -200,86 +210,6 @@ def test_images_are_never_all_in_memory(ingest, tmp_path):
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < all_bytes / 2
-
-
-# Files that cannot be used, conversions, orientation
-
-
-def test_useless_files_are_set_aside_with_path_and_reason(ingest, tmp_path):
-    images = write_classes(tmp_path / "images")
-    whole = png(5000, (50, 50), "JPEG")
-    write(images / "cat" / "README.txt", b"Photographs by Ann.")
-    write(images / "cat" / "empty.png", b"")
-    write(images / "cat" / "large.png", png(5001, (1200, 900)))
-    write(images / "dog" / "half.jpg", whole[: len(whole) // 2])
-    (images / "dog" / "gone.png").symlink_to("absent.png")
-    report = ingest(images).report
-    assert report.set_aside == [
-        {"path": "cat/README.txt", "reason": "not an image in a known format"},
-        {"path": "cat/empty.png", "reason": "the file is empty"},
-        {
-            "path": "cat/large.png",
-            "reason": "1200 x 900 pixels are 1.1 megapixels, more than data.max_megapixels = 1",
-        },
-        {"path": "dog/gone.png", "reason": "is a link to a file that does not exist"},
-        {"path": "dog/half.jpg", "reason": "truncated or damaged JPEG"},
-    ]
-    counts = report.counts
-    assert (counts["listed"], counts["ingested"], counts["set_aside"]) == (65, 60, 5)
-
-
-def test_a_file_that_fails_while_it_is_read_is_set_aside(ingest, tmp_path):
-    images = write_classes(tmp_path / "images")
-    lines = [f"images/{file.parent.name}/{file.name},{file.parent.name}" for file in images.rglob("*.png")]
-    # A regular file that can be opened, but whose first byte nobody can read.
-    lines.append("/proc/self/mem,cat")
-    report = ingest(write(tmp_path / "labels.csv", "\n".join(["path,label", *lines]).encode())).report
-    assert report.set_aside == [{"path": "/proc/self/mem", "reason": "cannot be read: Input/output error"}]
-
-
-def test_a_file_that_changes_between_the_passes_is_never_written(tmp_path):
-    file = write(tmp_path / "1.png", png(1))
-    facts = inspect(file.read_bytes(), max_megapixels=1)
-    image = InspectedImage("1.png", "cat", "train", Location(str(file)), facts)
-    options = IngestOptions(
-        root=str(tmp_path),
-        records=None,
-        shares=SHARES,
-        max_megapixels=1,
-        images_per_shard=10,
-        examples_uri=str(tmp_path / "examples"),
-        work_folder=str(write(tmp_path / "work" / "listing.jsonl", b"").parent),
-    )
-    write(file, png(2))
-    events = list(write_shard((("train", 0, 1), [image]), options))
-    assert [event["kind"] for event in events] == ["fault"]
-    assert "1.png changed while it was read" in events[0]["message"]
-    assert list((tmp_path / "examples" / "Split-train").iterdir()) == []
-
-
-def test_a_class_whose_files_are_all_useless_is_mentioned(ingest, tmp_path):
-    images = write_classes(tmp_path / "images")
-    write(images / "fish" / "1.png", b"no image")
-    assert ingest(images).report.findings == ["class 'fish' has no usable image"]
-
-
-def test_conversions_and_orientation_are_counted(ingest, tmp_path):
-    images = write_classes(tmp_path / "images")
-    orientation = Image.Exif()
-    orientation[0x0112] = 6
-    write(images / "cat" / "turned.jpg", png(1, (30, 20), "JPEG", exif=orientation))
-    webp = write(images / "cat" / "a.webp", png(2, (9, 7), "WEBP", lossless=True)).read_bytes()
-    write(images / "dog" / "b.tiff", png(3, (9, 7), "TIFF"))
-    write(images / "dog" / "c.tiff", png(4, (9, 7), "TIFF", exif=orientation))
-    result = ingest(images)
-    assert result.report.converted == {"TIFF": 2, "WEBP": 1}
-    assert result.report.counts["converted"] == 3
-    assert result.report.counts["oriented"] == 2
-    assert result.report.formats == {"JPEG": 1, "PNG": 60, "TIFF": 2, "WEBP": 1}
-    written = content_of(result.examples)["cat/a.webp"]
-    np.testing.assert_array_equal(
-        tf.io.decode_png(written).numpy(), np.asarray(Image.open(io.BytesIO(webp)).convert("RGB"))
-    )
 
 
 # Copies

@@ -113,6 +113,36 @@ def test_of_copies_in_several_splits_the_one_that_judges_the_model_stays(given, 
     assert [copy.split for copy in decision.leaks] == left_out
 
 
+@pytest.mark.parametrize("given", list(SHARES))
+@pytest.mark.parametrize("assigned", [tuple(SHARES), ("train", "test"), ("train",)])
+def test_a_copy_without_a_given_split_goes_where_the_given_one_is(given, assigned):
+    for content_hash in HASHES[:50]:  # drawn alone, they would go to all three
+        copies = [
+            image("a.png", split=given, content_hash=content_hash),
+            image("a.png", content_hash=content_hash),
+            image("b.png", content_hash=content_hash),
+        ]
+        decision = decide(copies, assigned=assigned, shares=SHARES)
+        alone = decide(copies[:1], assigned=assigned, shares=SHARES).kept[0].split
+        assert [(kept.path, kept.split) for kept in decision.kept] == [
+            ("a.png", alone),
+            ("a.png", alone),
+            ("b.png", alone),
+        ]
+        assert decision.leaks == ()
+
+
+def test_a_copy_without_a_given_split_follows_the_one_that_judges_the_model():
+    for content_hash in HASHES[:20]:
+        copies = [
+            image(f"{number}.png", split=split, content_hash=content_hash)
+            for number, split in enumerate(("train", None, "test"))
+        ]
+        decision = decide(copies, assigned=tuple(SHARES), shares=SHARES)
+        assert [(kept.path, kept.split) for kept in decision.kept] == [("1.png", "test"), ("2.png", "test")]
+        assert [leak.path for leak in decision.leaks] == ["0.png"]
+
+
 def test_the_same_content_under_two_labels_is_a_conflict_and_nothing_of_it_is_kept():
     copies = [
         image("dog/1.png", "dog", "test"),
@@ -126,6 +156,7 @@ def test_the_same_content_under_two_labels_is_a_conflict_and_nothing_of_it_is_ke
 
 def test_decisions_do_not_depend_on_the_order_of_the_copies():
     copies = [
-        image(f"{number}.png", split=split) for number, split in enumerate(("train", "test", "eval", "test"))
+        image(f"{number // 2}.png", split=split)
+        for number, split in enumerate(("train", "test", "eval", "test", None, "test"))
     ]
     assert decide(copies, SHARES, SHARES) == decide(copies[::-1], SHARES, SHARES)

@@ -77,6 +77,11 @@ def test_a_class_name_that_cannot_be_one_is_refused_with_its_line(class_folders)
         list_images(str(manifest))
 
 
+def test_a_class_name_with_a_separator_of_lines_is_refused_in_a_manifest(class_folders):
+    message = refusal(class_folders, "path,label\ncat/1.png,big\u2028cat\ndog/1.png,dog\n")
+    assert "line 2 of 'labels.csv': class name 'big\\u2028cat' has a control character or a line" in message
+
+
 def test_a_quotation_mark_that_is_never_closed_swallows_no_lines(class_folders):
     manifest = class_folders / "labels.csv"
     manifest.write_text('path,label\ncat/1.png,cat\ndog/1.png,dog\n"cat/2.png,cat\ncat/1.png,cat\n')
@@ -97,3 +102,84 @@ def test_a_manifest_in_another_encoding_is_refused(tmp_path):
     manifest.write_bytes("path,label\n1.png,Löwe\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"cannot be read as CSV in UTF-8"):
         list_images(str(manifest))
+
+
+def refusal(folder, text):
+    manifest = folder / "labels.csv"
+    manifest.write_text(text, encoding="utf-8", newline="")
+    with pytest.raises(ValueError, match=r"labels\.csv") as refused:
+        list_images(str(manifest))
+    return str(refused.value).replace(str(manifest), "labels.csv")
+
+
+def test_a_line_with_more_values_than_columns_is_refused(class_folders):
+    assert refusal(class_folders, "path,label\ncat/1.png,cat\n\ncat/2.png,New York, NY\n") == (
+        "data.source: line 4 of 'labels.csv' has 3 values for 2 columns, cat/2.png,New York,NY. "
+        "Put a value that holds a comma between quotation marks."
+    )
+
+
+def test_empty_values_at_the_end_of_lines_may_be_left_out_or_too_many(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text(
+        "path,label,split,,\ncat/1.png,cat,train,,\ncat/2.png,cat\ndog/1.png,dog,,,,,,\n  ,\ndog/1.png\n"
+    )
+    listing = list_images(str(manifest))
+    assert rows(listing) == [
+        ("cat/1.png", "cat", "train"),
+        ("cat/2.png", "cat", None),
+        ("dog/1.png", "dog", None),
+    ]
+    assert listing.set_aside == (("dog/1.png", "line 6 of the manifest has no label"),)
+
+
+@pytest.mark.parametrize("columns", ["path,label,label", "label,path, Label ", "path,LABEL,note,label"])
+def test_a_column_given_twice_is_refused(class_folders, columns):
+    assert refusal(class_folders, f"{columns}\ncat/1.png,cat,1\n") == (
+        "data.source: 'labels.csv' has 2 columns 'label', and nothing says which counts. Keep one."
+    )
+
+
+def test_an_ignored_column_may_be_given_twice(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text("note,path,label,note,,\nx,cat/1.png,cat,y,,\n,dog/1.png,dog,,,\n")
+    assert rows(list_images(str(manifest))) == [("cat/1.png", "cat", None), ("dog/1.png", "dog", None)]
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_another_separator_is_named(class_folders, separator, name):
+    message = refusal(class_folders, f"path{separator}label\ncat/1.png{separator}cat\n")
+    assert f" Its columns are separated by {name}. The first line must be path,label" in message
+
+
+@pytest.mark.parametrize("line", ['"cat\n1.png",cat,hold', '"cat/1.png",cat,"hold\n"'])
+def test_a_value_over_several_lines_is_named_by_the_first_of_them(class_folders, line):
+    message = refusal(class_folders, f"path,label,split\ncat/1.png,cat,\n{line}\n")
+    assert message.startswith("data.source: line 3 of 'labels.csv' has split 'hold'.")
+
+
+def test_a_stray_quotation_mark_is_named_by_its_line(class_folders):
+    assert ": line 3: " in refusal(class_folders, 'path,label\ncat/1.png,cat\n"cat/2.png,cat\n')
+
+
+def test_a_manifest_with_nul_characters_is_refused_with_its_line(class_folders):
+    assert refusal(class_folders, "path,label\ncat/1.png,c\0a\0t\0\n") == (
+        "data.source: line 2 of 'labels.csv' has a NUL character, as text in UTF-16 does. Save the manifest "
+        "as UTF-8."
+    )
+
+
+def test_a_path_of_spaces_is_none(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text('path,label\ncat/1.png,cat\ndog/1.png,dog\n"   ",cat\n')
+    assert list_images(str(manifest)).set_aside == (("line 4", "line 4 of the manifest has no path"),)
+
+
+def test_an_image_may_be_listed_with_and_without_a_split(class_folders):
+    manifest = class_folders / "labels.csv"
+    manifest.write_text("path,label,split\ncat/1.png,cat,\n./cat/1.png,cat,test\ndog/1.png,dog,\n")
+    assert rows(list_images(str(manifest))) == [
+        ("cat/1.png", "cat", None),
+        ("cat/1.png", "cat", "test"),
+        ("dog/1.png", "dog", None),
+    ]

@@ -15,6 +15,7 @@ from components.image_example_gen.report import read_report
 from components.image_example_gen.sources import list_images
 from modules.storage import StorageError, files_below, location, upload_tree
 from tests.tiny_ingest import content_of, parameters, png, run_ingest, write, write_classes
+from tests.tiny_sources import RECORD
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def odd_files(folder):
     write(folder / "bird" / ".DS_Store", b"")
     write(folder / "cat" / "empty.png", b"")
     write(folder / "cat" / "a text.txt", b"no image")
+    write(folder / "dog" / "noname", b"no image")
     write(folder / "dog" / "large.png", png(702, (1200, 900)))
     write(folder / "dog" / "garden #1?" / "ä %41.jpg", png(703, (30, 20), "JPEG"))
     write(folder / "dog" / "a.webp", png(704, (9, 7), "WEBP", lossless=True))
@@ -65,8 +67,13 @@ def test_class_folders_give_what_they_give_from_a_disk(ingest, tmp_path, bucket)
     assert_same(remote, local)
     assert remote.report.source == f"{bucket}/photos/all"
     # The report compared is not an empty one.
-    assert (local.report.counts["ignored"], local.report.counts["set_aside"]) == (5, 7)
-    assert local.report.findings[-1] == "class folder 'bird' holds no image"
+    counts = local.report.counts
+    assert (counts["ignored"], counts["set_aside"], counts["sidecars"]) == (5, 6, 3)
+    assert local.report.findings == [
+        "class folder 'bird' holds no image",
+        "2 files are not images and are not used (.txt), such as 'README.txt'",
+        "1 file is not an image and is not used: 'dog/noname'",
+    ]
 
 
 def test_split_folders_at_the_root_of_a_bucket_give_what_they_give_from_a_disk(ingest, tmp_path, s3_bucket):
@@ -125,9 +132,9 @@ def test_tfrecords_give_what_they_give_from_a_disk(ingest, tmp_path, s3_bucket, 
 
 def test_a_single_tfrecord_file_is_found_and_a_damaged_one_stops_the_run(ingest, tmp_path, s3_bucket):
     file = f"{s3_bucket}/records/a [1].tfrecord"
-    location(file).write_bytes(b"no record at all")
+    location(file).write_bytes(RECORD + b"stray")
     assert [entry.path for entry in list_images(file).files] == ["a [1].tfrecord"]
-    with pytest.raises(RunStopped, match=r"s3://.*/a \[1\].tfrecord is truncated or damaged after 0 records"):
+    with pytest.raises(RunStopped, match=r"s3://.*/a \[1\].tfrecord is truncated or damaged after 1 records"):
         ingest(file)
 
 

@@ -88,13 +88,17 @@ def test_two_folders_for_one_split_are_refused(split_folders):
 
 def test_a_split_folder_without_classes_is_refused(split_folders):
     write(split_folders / "val" / "1.png")
-    with pytest.raises(ValueError, match=r"holds 1 files but no class folders"):
+    write(split_folders / "val" / "1.xml")
+    with pytest.raises(ValueError, match=r"holds 1 file but no class folders"):
         list_images(str(split_folders))
 
 
-def test_an_empty_split_folder_is_only_mentioned(split_folders):
-    (split_folders / "val").mkdir()
-    assert list_images(str(split_folders)).findings == ("split folder 'val' is empty",)
+def test_a_split_folder_without_images_is_only_mentioned(split_folders):
+    write(split_folders / "val" / "labels.txt")
+    assert list_images(str(split_folders)).findings == (
+        "split folder 'val' holds no image",
+        "1 file is not an image and is not used: 'val/labels.txt'",
+    )
 
 
 def test_split_folders_without_train_are_refused(tmp_path):
@@ -155,8 +159,15 @@ def test_a_folder_cannot_be_a_manifest_nor_a_file_a_folder(class_folders):
         list_images(str(class_folders), "manifest")
     with pytest.raises(ValueError, match=r"is a file, which cannot be class_folders"):
         list_images(str(class_folders / "cat" / "1.png"), "class_folders")
-    with pytest.raises(ValueError, match=r"neither a .csv manifest nor named as a TFRecord"):
+    with pytest.raises(ValueError, match=r"neither a .csv manifest nor a TFRecord"):
         detect_format(str(class_folders / "cat" / "1.png"))
+
+
+@pytest.mark.parametrize("source", ["", "  "])
+def test_an_empty_path_is_not_the_working_directory(source):
+    for ask in (detect_format, list_images):
+        with pytest.raises(ValueError, match=rf"data.source: got '{source}'. Give the path or address"):
+            ask(source)
 
 
 def test_an_unknown_format_is_refused(class_folders):
@@ -180,9 +191,14 @@ def test_hidden_files_and_leftovers_of_operating_systems_are_ignored(class_folde
 def test_an_image_in_the_root_is_set_aside_and_a_text_only_mentioned(class_folders):
     write(class_folders / "lost.JPG")
     write(class_folders / "README.txt")
+    write(class_folders / "LICENSE")
     listing = list_images(str(class_folders))
     assert listing.set_aside == (("lost.JPG", "lies outside the class folders, so it has no label"),)
-    assert listing.findings == ("1 files beside the class folders are not used: ['README.txt']",)
+    assert listing.findings == (
+        "1 file is beside the class folders and not used: ['LICENSE']",
+        "1 file is not an image and is not used: 'README.txt'",
+    )
+    assert listing.sidecars == 1
 
 
 def test_a_class_folder_without_images_is_mentioned_and_no_class(class_folders):
@@ -191,6 +207,17 @@ def test_a_class_folder_without_images_is_mentioned_and_no_class(class_folders):
     listing = list_images(str(class_folders))
     assert list(listing.class_counts) == ["cat", "dog"]
     assert listing.findings == ("class folder 'bird' holds no image", "class folder 'fish' holds no image")
+    for number in range(100):
+        (class_folders / f"x{number:03}").mkdir()
+    findings = list_images(str(class_folders)).findings
+    assert findings[4:] == ("class folder 'x002' holds no image", "97 more class folders hold no image")
+
+
+def test_a_folder_of_annotations_is_no_class(class_folders):
+    write(class_folders / "annotations" / "1.xml")
+    listing = list_images(str(class_folders))
+    assert list(listing.class_counts) == ["cat", "dog"]
+    assert listing.findings[0] == "class folder 'annotations' holds no image"
 
 
 def test_links_to_files_and_folders_are_followed(class_folders, tmp_path):
@@ -230,7 +257,7 @@ def test_a_folder_without_read_permission_is_set_aside():
         os.chmod(source, 0o755)
         with bound_by_permissions():
             listing = list_images(source)
-    assert listing.set_aside == (("dog/locked", "cannot be read: Permission denied"),)
+    assert listing.set_aside == (("dog/locked/", "cannot be read: Permission denied"),)
     assert listing.class_counts == {"cat": 1, "dog": 1}
 
 
@@ -262,9 +289,11 @@ def test_classes_that_differ_in_case_stay_separate_and_are_mentioned(class_folde
     )
 
 
-def test_a_class_name_with_a_line_break_is_refused(class_folders):
-    write(class_folders / "big\ncat" / "1.png")
-    with pytest.raises(ValueError, match=r"class name 'big\\ncat' has a control character"):
+@pytest.mark.parametrize("separator", ["\n", "\r", "\v", "\f", "\x1c", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_a_class_name_with_whatever_ends_a_line_is_refused(class_folders, separator):
+    assert len(f"big{separator}cat".splitlines()) == 2
+    write(class_folders / f"big{separator}cat" / "1.png")
+    with pytest.raises(ValueError, match=r"class name 'big\\\w+cat' has a control character or a line break"):
         list_images(str(class_folders))
 
 
@@ -272,50 +301,6 @@ def test_a_class_name_with_a_line_break_is_refused(class_folders):
 def test_class_names_in_any_script_are_kept(class_folders, name):
     write(class_folders / name / "1.png")
     assert list_images(str(class_folders)).class_counts[name] == 1
-
-
-# TFRecords
-
-
-def test_tfrecords_are_found_by_pattern_folder_and_file(tmp_path):
-    for name in ("a.tfrecord", "b.tfrecord-00000-of-00001", "notes.txt"):
-        write(tmp_path / "records" / name)
-    for source in ("records", "records/*tfrecord*", "rec*/*.tfrecord*"):
-        listing = list_images(str(tmp_path / source))
-        assert listing.format == "tfrecord"
-        assert [os.path.basename(path) for path, _, _ in rows(listing)] == [
-            "a.tfrecord",
-            "b.tfrecord-00000-of-00001",
-        ]
-    assert rows(list_images(str(tmp_path / "records" / "a.tfrecord"))) == [("a.tfrecord", None, None)]
-
-
-def test_a_pattern_that_matches_no_tfrecord_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no TFRecord file matches .*\*\.tfrecord"):
-        list_images(str(tmp_path / "*.tfrecord"))
-
-
-def test_splits_come_from_the_names_of_tfrecords_when_all_of_them_name_one(tmp_path):
-    write(tmp_path / "flowers-train.tfrecord-00000-of-00001")
-    write(tmp_path / "Split-test" / "data_tfrecord-00000-of-00001.gz")
-    listing = list_images(str(tmp_path), "tfrecord")
-    assert [file.split for file in listing.files] == ["test", "train"]
-    write(tmp_path / "more.tfrecord")
-    assert [file.split for file in list_images(str(tmp_path), "tfrecord").files] == [None, None, None]
-
-
-@pytest.mark.parametrize(
-    ("first", "second"), [("train", "test"), ("Split-train", "Split-eval"), ("2023", "2024")]
-)
-def test_folders_that_hold_tfrecords_are_tfrecords(tmp_path, first, second):
-    write(tmp_path / first / "a.tfrecord")
-    write(tmp_path / second / "data_tfrecord-00000-of-00001.gz")
-    assert detect_format(str(tmp_path)) == "tfrecord"
-
-
-def test_a_picture_of_a_tfrecord_is_a_picture(class_folders):
-    write(class_folders / "cat" / "tfrecord_diagram.png")
-    assert detect_format(str(class_folders)) == "class_folders"
 
 
 # Fingerprint

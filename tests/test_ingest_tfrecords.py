@@ -1,12 +1,14 @@
 """ImageExampleGen on existing TFRecords: the same facts, splits and reasons as for files."""
 
 import functools
+import gzip
 import hashlib
 
 import pytest
 import tensorflow as tf
 
 from components.errors import RunStopped
+from components.image_example_gen.tfrecords import DamagedFile, read_records
 from modules import features
 from tests.tiny_ingest import content_of, png, run_ingest, split_of_paths, value
 
@@ -33,7 +35,7 @@ def record(**values):
         else:
             kind = {"bytes_list": tf.train.BytesList(value=[content])}
         feature[name.replace("__", "/")] = tf.train.Feature(**kind)
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
 
 
 def records_of(split=None, count=20, first_seed=0):
@@ -96,6 +98,7 @@ def test_records_that_cannot_be_used_are_set_aside(ingest, tmp_path):
         {"image__encoded": png(901), "image__class__text": b"c\xff"},
         {"image__encoded": png(902), "image__class__text": b" "},
         b"no example",
+        {"image__encoded": png(903), "image__class__text": "c\u2028at".encode()},
     ]
     write_records(tmp_path / "a.tfrecord", records_of(count=40) + useless)
     report = ingest(tmp_path / "a.tfrecord").report
@@ -109,6 +112,7 @@ def test_records_that_cannot_be_used_are_set_aside(ingest, tmp_path):
         "a.tfrecord#43": "the label b'c\\xff' is not valid UTF-8",
         "a.tfrecord#44": "class name ' ' is empty. Give the class a name.",
         "a.tfrecord#45": "the record is no tf.Example",
+        "a.tfrecord#46": "class name 'c\\u2028at' has a control character or a line break. Rename the class.",
     }
 
 
@@ -117,3 +121,44 @@ def test_a_damaged_tfrecord_file_stops_the_run(ingest, tmp_path):
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(RunStopped, match=r"a.tfrecord is truncated or damaged after 19 records"):
         ingest(file)
+
+
+@pytest.mark.parametrize("stray_bytes", [1, 11, 12, 13])
+@pytest.mark.parametrize(("name", "compression"), [("a.tfrecord", ""), ("a.tfrecord.gz", "GZIP")])
+def test_anything_behind_the_last_record_is_damage(tmp_path, name, compression, stray_bytes):
+    file = write_records(tmp_path / name, records_of(count=3), compression)
+    content = gzip.decompress(file.read_bytes()) if compression else file.read_bytes()
+    content += b"x" * stray_bytes
+    file.write_bytes(gzip.compress(content) if compression else content)
+    with pytest.raises(DamagedFile, match=r"is truncated or damaged after 3 records"):
+        list(read_records(str(file), str(tmp_path / "spool")))
+
+
+@pytest.mark.parametrize("stray", [b"x", b"behind the compressed records"])
+def test_anything_behind_the_compressed_records_is_damage(tmp_path, stray):
+    file = write_records(tmp_path / "a.tfrecord.gz", records_of(count=3), "GZIP")
+    file.write_bytes(file.read_bytes() + stray)
+    with pytest.raises(DamagedFile, match=r"is truncated or damaged after 3 records"):
+        list(read_records(str(file), str(tmp_path / "spool")))
+
+
+@pytest.mark.parametrize("place", [0, 8, 12, 40, -1])
+def test_a_changed_byte_anywhere_is_damage(tmp_path, place):
+    file = write_records(tmp_path / "a.tfrecord", records_of(count=1))
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DamagedFile, match=r"is truncated or damaged after 0 records"):
+        list(read_records(str(file), str(tmp_path / "spool")))
+
+
+def test_compressed_files_may_be_put_together(tmp_path):
+    rows = records_of(count=6)
+    parts = [
+        write_records(tmp_path / f"{n}.gz", rows[3 * n : 3 * n + 3], "GZIP").read_bytes() for n in (0, 1)
+    ]
+    (tmp_path / "all.tfrecord.gz").write_bytes(b"".join(parts))
+    found = [
+        payload for _, payload in read_records(str(tmp_path / "all.tfrecord.gz"), str(tmp_path / "spool"))
+    ]
+    assert found == [record(**row) for row in rows]

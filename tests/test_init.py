@@ -109,6 +109,38 @@ def test_odd_names_of_folders_and_classes_survive(workplace):
     assert check_config(config).problems == ()
 
 
+def test_files_that_ingest_will_not_use_are_counted_and_shown_with_their_reasons(workplace):
+    write_class_folders(workplace / "pets", count=30)
+    (workplace / "pets/cat/empty.png").touch()
+    (workplace / "pets/cat/phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (workplace / "pets/dog/half.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    write_images(workplace / "pets/dog/huge", 1, size=(8000, 7000))
+    (workplace / "pets/dog/gone.png").symlink_to("absent.png")
+    assert write_config("pets").notes == (
+        "1 of 65 files cannot be used: dog/gone.png: is a link to a file that does not exist",
+        "4 of 64 files that were opened cannot be used: cat/empty.png: the file is empty; "
+        "cat/phone.heic: not an image in a known format; dog/half.jpg: damaged header: Truncated File Read; "
+        "and 1 more",
+    )
+
+
+def test_what_lies_beside_the_images_is_mentioned_and_counts_as_no_image(workplace):
+    write_class_folders(workplace / "pets", count=30)
+    for number in range(30):
+        (workplace / f"pets/cat/{number:03}.xml").write_text("<annotation/>")
+        (workplace / f"pets/dog/{number:03}.json").write_text("{}")
+    (workplace / "pets/dog/LICENSE").write_text("free")
+    written = write_config("pets")
+    assert written.summary == "61 images of 2 classes, 8 x 6 px"  # LICENSE might be one
+    assert written.notes == (
+        "60 files are not images and are not used (.json, .xml), such as 'cat/000.xml'",
+        "1 file is not an image and is not used: 'dog/LICENSE'",
+    )
+    checkup = check_config(load_config(written.file))
+    assert checkup.problems == ()
+    assert checkup.notes[0] == written.notes[0]
+
+
 def test_a_folder_without_images_writes_nothing(workplace):
     (workplace / "empty").mkdir()
     with pytest.raises(ValueError, match="holds no folder"):
@@ -117,7 +149,7 @@ def test_a_folder_without_images_writes_nothing(workplace):
     (workplace / "texts/b").mkdir()
     (workplace / "texts/a/x.png").write_text("no image")
     (workplace / "texts/b/x.png").write_text("no image")
-    with pytest.raises(ValueError, match="none of 2 files"):
+    with pytest.raises(ValueError, match=r"none of 2 files .* the first: a/x.png: not an image in a known"):
         write_config("texts")
     assert not list(workplace.glob("*.yaml"))
 

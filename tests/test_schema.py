@@ -1,5 +1,7 @@
 """Statistics leave the pixels alone; the schema names all features; a kept schema file is checked."""
 
+import unicodedata
+
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
@@ -147,6 +149,23 @@ def test_an_inferred_schema_can_be_kept_in_a_file(tmp_path):
     schema = infer_schema(tiny_data.statistics(["cat", "dog"]))
 
     assert check_schema_file(kept(tmp_path, schema)) == schema
+
+
+def test_the_classes_of_a_kept_schema_are_named_as_in_the_data(tmp_path):
+    composed, decomposed = unicodedata.normalize("NFC", "dög"), unicodedata.normalize("NFD", "dög")
+    schema = infer_schema(tiny_data.statistics(["cat", decomposed]))
+
+    assert schema_classes(check_schema_file(kept(tmp_path, schema))) == ["cat", composed]
+    del schema.string_domain[:]
+    feature(schema, features.LABEL).string_domain.value.extend(["cat", decomposed, composed])
+    assert schema_classes(check_schema_file(kept(tmp_path, schema))) == ["cat", composed]
+
+
+def test_a_kept_schema_has_no_class_with_a_separator_of_lines(tmp_path):
+    schema = infer_schema(tiny_data.statistics(["cat", "d\u2028g"]))
+
+    with pytest.raises(ValueError, match=r"feature label: class name 'd\\u2028g' has a control character"):
+        check_schema_file(kept(tmp_path, schema))
 
 
 def test_a_kept_schema_must_not_ask_for_the_presence_of_what_is_not_measured(tmp_path):

@@ -44,19 +44,25 @@ def decide(
 ) -> Decision:
     """Decides about all images that share one content hash.
 
+    A copy without a given split goes where the given ones are: drawn elsewhere, it would be a leak, or
+    make one of them a leak.
+
     Args:
       copies: at least one image; all have the same content.
       assigned: all splits that the source assigns to any image.
       shares: of train, eval and test.
     """
-    copies = sorted(copies, key=lambda image: (image.path, image.label))
+    copies = sorted(copies, key=lambda image: (image.path, image.label, image.split or ""))
     if len({image.label for image in copies}) > 1:
         return Decision(conflicting=tuple(copies))
+    split_of_given = {
+        given: split_of(copies[0].facts.content_hash, given, assigned, shares)
+        for given in {image.split for image in copies if image.split} or {None}
+    }
+    kept_split = min(split_of_given.values(), key=KEPT_FIRST.index)
     placed = [
-        dataclasses.replace(image, split=split_of(image.facts.content_hash, image.split, assigned, shares))
-        for image in copies
+        dataclasses.replace(image, split=split_of_given.get(image.split, kept_split)) for image in copies
     ]
-    kept_split = min((image.split for image in placed), key=KEPT_FIRST.index)
     return Decision(
         kept=tuple(image for image in placed if image.split == kept_split),
         leaks=tuple(image for image in placed if image.split != kept_split),

@@ -3,8 +3,12 @@
 from typing import Optional
 
 from components.image_example_gen.file_tree import Entry, FileTree
-from components.image_example_gen.formats import has_image_suffix
-from components.image_example_gen.listing import Listing, ListingBuilder, normalise_label, split_of_name
+from components.image_example_gen.formats import has_image_suffix, has_sidecar_suffix
+from components.image_example_gen.image_walk import walk_images
+from components.image_example_gen.listing import Listing, ListingBuilder, split_of_name
+from modules.labels import normalise_label
+
+FOLDERS_NAMED = 5
 
 
 def list_class_folders(tree: FileTree) -> Listing:
@@ -59,7 +63,7 @@ def _list_classes(builder: ListingBuilder, tree: FileTree, parent: str, split: O
     folders, files, ignored = tree.content(parent)
     builder.ignored += ignored
     _report_stray_files(builder, files)
-    folder_of_label = {}
+    folder_of_label, without_image = {}, []
     for folder in folders:
         label = normalise_label(folder.name)
         if label in folder_of_label:
@@ -67,13 +71,17 @@ def _list_classes(builder: ListingBuilder, tree: FileTree, parent: str, split: O
                 f"folders {folder_of_label[label]!r} and {folder.path!r} are the same class, {label!r}"
             )
         folder_of_label[label] = folder.path
-        found = tree.walk(folder.path)
+        found = walk_images(tree, folder.path)
         for file in found.files:
             builder.add_file(file, label, split)
+        builder.sidecars += found.sidecars
         builder.ignored += found.ignored
         builder.findings += found.findings
         if all(file.problem for file in found.files):
-            builder.findings.append(f"class folder {folder.path!r} holds no image")
+            without_image.append(folder.path)
+    builder.findings += [f"class folder {path!r} holds no image" for path in without_image[:FOLDERS_NAMED]]
+    if len(without_image) > FOLDERS_NAMED:
+        builder.findings.append(f"{len(without_image) - FOLDERS_NAMED:,} more class folders hold no image")
 
 
 def _report_stray_files(builder: ListingBuilder, files: list[Entry]) -> None:
@@ -82,20 +90,24 @@ def _report_stray_files(builder: ListingBuilder, files: list[Entry]) -> None:
     for file in files:
         if has_image_suffix(file.name):
             builder.reject(file.path, "lies outside the class folders, so it has no label")
+        elif has_sidecar_suffix(file.name):
+            builder.sidecars.append(file.path)
         else:
             others.append(file.path)
     if others:
-        builder.findings.append(f"{len(others)} files beside the class folders are not used: {others[:5]}")
+        files_are = "1 file is" if len(others) == 1 else f"{len(others):,} files are"
+        builder.findings.append(f"{files_are} beside the class folders and not used: {others[:5]}")
 
 
 def _check_labelled(builder: ListingBuilder, tree: FileTree, split_folder: Entry) -> None:
     """A split without class folders is either empty, which is odd, or unlabelled, which is wrong."""
     folders, files, _ = tree.content(split_folder.path)
+    files = [file for file in files if not has_sidecar_suffix(file.name)]
     if files and not folders:
+        count = "1 file" if len(files) == 1 else f"{len(files):,} files"
         raise ValueError(
-            f"data.source: {tree.root}/{split_folder.path} holds {len(files)} files but no class folders, so "
-            "they have no labels. Sort them into a folder for each class, or move the folder out of the "
-            "source."
+            f"data.source: {tree.root}/{split_folder.path} holds {count} but no class folders, which give "
+            "the labels. Sort the images into a folder for each class, or move the folder out of the source."
         )
     if not folders:
-        builder.findings.append(f"split folder {split_folder.name!r} is empty")
+        builder.findings.append(f"split folder {split_folder.name!r} holds no image")

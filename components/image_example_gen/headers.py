@@ -21,6 +21,10 @@ class Rejected(Exception):
     """An image cannot be used; the message is the reason that the report gives."""
 
 
+class NotAnImage(Rejected):
+    """The content has no known image format. Where the name promises no image either, nothing is lost."""
+
+
 class Header(NamedTuple):
     image_format: str  # JPEG, PNG, GIF, BMP, WEBP, TIFF, ...: the file as found
     width: int  # pixels, as stored: before orientation
@@ -38,7 +42,8 @@ def read_header(data: bytes, max_megapixels: float) -> Header:
       max_megapixels: limit on width x height, in millions.
 
     Raises:
-      Rejected: when it is empty, no image, of a kind without defined brightness, or over the limit.
+      NotAnImage: when it has no known format.
+      Rejected: when it is empty, damaged, of a kind without defined brightness, or over the limit.
     """
     if not data:
         raise Rejected("the file is empty")
@@ -59,7 +64,7 @@ def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=formats)
     except Image.UnidentifiedImageError:
-        raise Rejected("not an image in a known format") from None
+        raise NotAnImage("not an image in a known format") from None
     except Exception as error:  # Pillow lets through whatever a damaged header trips over
         raise Rejected(f"damaged header: {error}") from error
 

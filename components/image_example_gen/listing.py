@@ -6,10 +6,11 @@ Imports no TensorFlow: the command line lists sources within a second.
 import collections
 import dataclasses
 import hashlib
-import unicodedata
 from typing import NamedTuple, Optional
 
 from components.image_example_gen.file_tree import Entry
+from components.image_example_gen.formats import has_image_suffix
+from components.image_example_gen.image_walk import sidecars_text
 from modules.features import EVAL_SPLIT, TEST_SPLIT, TRAIN_SPLIT
 
 SPLIT_OF_NAME = {
@@ -51,6 +52,7 @@ class Listing:
       files: sorted by path.
       set_aside: files already known to be useless, such as dangling links.
       findings: sentences for the user about odd things that do not stop a run.
+      sidecars: number of files that are not images by their names, such as annotations; see formats.py.
       ignored: number of hidden files and leftovers of operating systems.
     """
 
@@ -59,7 +61,12 @@ class Listing:
     files: tuple[SourceFile, ...]
     set_aside: tuple[SetAside, ...] = ()
     findings: tuple[str, ...] = ()
+    sidecars: int = 0
     ignored: int = 0
+
+    def is_meant_to_be_image(self, path: str) -> bool:
+        """True unless a listed file may be none: in folders, one whose name does not promise an image."""
+        return not self.format.endswith("_folders") or has_image_suffix(path)
 
     @property
     def class_counts(self) -> dict[str, int]:
@@ -95,6 +102,7 @@ class ListingBuilder:
     files: list[SourceFile] = dataclasses.field(default_factory=list)
     set_aside: list[SetAside] = dataclasses.field(default_factory=list)
     findings: list[str] = dataclasses.field(default_factory=list)
+    sidecars: list[str] = dataclasses.field(default_factory=list)
     ignored: int = 0
 
     def add_file(self, file: Entry, label: Optional[str], split: Optional[str]) -> None:
@@ -115,12 +123,16 @@ class ListingBuilder:
 
     def build(self) -> Listing:
         self._find_classes_that_differ_in_case()
+        if self.sidecars:
+            self.findings.append(sidecars_text(self.sidecars))
         return Listing(
             root=self.root,
             format=self.format,
-            files=tuple(sorted(self.files)),
+            # A manifest may list a file twice, with and without a split.
+            files=tuple(sorted(self.files, key=lambda file: (file.path, file.label or "", file.split or ""))),
             set_aside=tuple(sorted(self.set_aside)),
             findings=tuple(self.findings),
+            sidecars=len(self.sidecars),
             ignored=self.ignored,
         )
 
@@ -134,23 +146,6 @@ class ListingBuilder:
                 self.findings.append(
                     f"classes {sorted(labels)} differ only in upper and lower case; they stay separate"
                 )
-
-
-def normalise_label(name: str) -> str:
-    """Returns a class name in Unicode's composed form (NFC), without surrounding spaces.
-
-    The same name typed on macOS (decomposed) and on Linux is then the same class.
-
-    Raises:
-      ValueError: for an empty name, or one with control characters: the vocabulary is a file with
-        a class a line.
-    """
-    label = unicodedata.normalize("NFC", name).strip()
-    if not label:
-        raise ValueError(f"class name {name!r} is empty. Give the class a name.")
-    if any(unicodedata.category(character) == "Cc" for character in label):
-        raise ValueError(f"class name {name!r} has a control character. Rename the class.")
-    return label
 
 
 def split_of_name(name: str) -> Optional[str]:

@@ -1,5 +1,6 @@
 """A source on a disk: os.scandir, one stat a file."""
 
+import functools
 import glob
 import os
 import pathlib
@@ -16,6 +17,8 @@ class LocalTree(FileTree):
 
     def __init__(self, source: str):
         self.root = os.path.abspath(source)
+        # A tree of many classes asks for the same ones again and again.
+        self._folders_around = functools.cache(_folders_around)
 
     @property
     def kind(self) -> Optional[str]:
@@ -50,9 +53,10 @@ class LocalTree(FileTree):
         return Content(folders, files, ignored)
 
     def walk(self, folder: str) -> Walk:
-        place = os.path.join(self.root, folder)
-        around = _folders_around(os.path.dirname(os.path.realpath(place)))
-        around |= _folders_around(self.root if folder else os.path.dirname(self.root))
+        place = os.path.normpath(os.path.join(self.root, folder))
+        parent = os.path.dirname(os.path.realpath(place) if os.path.islink(place) else place)
+        around = self._folders_around(parent)
+        around |= self._folders_around(self.root if folder else os.path.dirname(self.root))
         walked = Walk()
         self._walk(folder, around, walked)
         return walked
@@ -68,7 +72,8 @@ class LocalTree(FileTree):
                 return
             content = self.content(folder)
         except OSError as error:
-            walked.files.append(Entry(folder, problem=f"cannot be read: {error.strerror}"))
+            # The slash says that it is a folder, whose name tells nothing about what lies inside.
+            walked.files.append(Entry(f"{folder}/", problem=f"cannot be read: {error.strerror}"))
             return
         walked.files += content.files
         walked.ignored += content.ignored
@@ -76,8 +81,15 @@ class LocalTree(FileTree):
             self._walk(inner.path, around | {identity}, walked)
 
     def matching(self, pattern: str) -> list[Entry]:
-        found = glob.glob(pattern, root_dir=self.root, recursive=True)
-        return [find_local_file(os.path.join(self.root, path))._replace(path=path) for path in sorted(found)]
+        found = {
+            path: os.path.join(self.root, path)
+            for path in glob.glob(pattern, root_dir=self.root, recursive=True)
+        }
+        return [
+            find_local_file(found[path])._replace(path=path)
+            for path in sorted(found)
+            if not os.path.isdir(found[path])
+        ]
 
 
 def find_local_file(path: str) -> Entry:
@@ -110,5 +122,5 @@ def _identity(folder: str) -> Identity:
 
 def _folders_around(folder: str) -> frozenset[Identity]:
     """Returns the identities of a folder and of all folders that contain it."""
-    path = pathlib.Path(folder)
+    path = pathlib.Path(folder).resolve()
     return frozenset(_identity(str(around)) for around in (path, *path.parents))

@@ -10,11 +10,16 @@ from collections.abc import Iterator, Mapping
 import apache_beam as beam
 
 from components.image_example_gen.decisions import Decision, InspectedImage, decide
-from components.image_example_gen.headers import Rejected
+from components.image_example_gen.headers import NotAnImage, Rejected
 from components.image_example_gen.inspection import inspect
 from components.image_example_gen.listing import SourceFile
 from components.image_example_gen.locations import Location, join, read_ahead
-from components.image_example_gen.report import decision_events, fault_event, set_aside_event
+from components.image_example_gen.report import (
+    decision_events,
+    fault_event,
+    not_an_image_event,
+    set_aside_event,
+)
 from components.image_example_gen.shards import write_shard
 from components.image_example_gen.splits import shard_of
 from components.image_example_gen.tfrecords import (
@@ -102,6 +107,8 @@ def _inspect_files(files: list[SourceFile], options: IngestOptions) -> Iterator[
             if file.byte_size > MAX_FILE_BYTES:
                 raise Rejected(f"{file.byte_size} bytes are more than an example can hold ({MAX_FILE_BYTES})")
             facts = inspect(next(readings)(), options.max_megapixels)
+        except NotAnImage as rejected:
+            yield not_an_image_event(file.path, str(rejected))
         except Rejected as rejected:
             yield set_aside_event(file.path, str(rejected))
         except StorageError:  # the store fails, not the image; without images it would be a smaller data set

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from components.image_example_gen.decisions import Decision, InspectedImage
+from components.image_example_gen.image_walk import sidecars_text
 from components.image_example_gen.listing import Listing
 from modules.features import SPLITS
 from modules.storage import explained, is_remote, location
@@ -24,7 +25,9 @@ class IngestReport:
       source_fingerprint: of the source as this run read it, see Listing.fingerprint.
       counts: images, by what became of them; listed = ingested + set_aside + leaks. converted, oriented
         and duplicates (second and further copies) are parts of ingested, conflicts of set_aside.
-        ignored counts hidden files and leftovers of operating systems, which are not listed.
+        sidecars counts files that are not images, such as annotations, by their names or by their content
+        where the name says nothing; ignored counts hidden files and leftovers of operating systems. Neither
+        is listed.
       splits: {split: {class: images}}, of what was ingested.
       formats: {format as found: images}, of what was ingested.
       converted: {why it became a PNG: images}.
@@ -52,6 +55,10 @@ class IngestReport:
 
 def set_aside_event(path: str, reason: str) -> dict:
     return {"kind": "set_aside", "path": path, "reason": reason}
+
+
+def not_an_image_event(path: str, reason: str) -> dict:
+    return {"kind": "not_an_image", "path": path, "reason": reason}
 
 
 def fault_event(message: str) -> dict:
@@ -113,6 +120,9 @@ def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
         converted.update(shard["converted"])
     set_aside = [rejected._asdict() for rejected in listing.set_aside]
     set_aside += by_kind["set_aside"]
+    not_images = by_kind["not_an_image"]
+    set_aside += [row for row in not_images if listing.is_meant_to_be_image(row["path"])]
+    sidecars = [row["path"] for row in not_images if not listing.is_meant_to_be_image(row["path"])]
     set_aside += [rejected for conflict in by_kind["conflict"] for rejected in _conflict_reasons(conflict)]
 
     ingested = sum(splits_counts.total() for splits_counts in splits.values())
@@ -130,6 +140,7 @@ def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
             "converted": converted.total(),
             "oriented": sum(shard["oriented"] for shard in by_kind["shard"]),
             "duplicates": sum(len(duplicate["paths"]) - 1 for duplicate in by_kind["duplicate"]),
+            "sidecars": listing.sidecars + len(sidecars),
             "ignored": listing.ignored,
         },
         splits={split: _sorted(counts) for split, counts in splits.items()},
@@ -139,7 +150,11 @@ def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
         conflicts=sorted(by_kind["conflict"], key=lambda conflict: conflict["images"][0]["path"]),
         leaks=sorted(by_kind["leak"], key=lambda leak: leak["kept"]["path"]),
         duplicates=sorted(by_kind["duplicate"], key=lambda duplicate: duplicate["paths"][0]),
-        findings=[*listing.findings, *_classes_without_images(listing, splits)],
+        findings=[
+            *listing.findings,
+            *([sidecars_text(sidecars)] if sidecars else []),
+            *_classes_without_images(listing, splits),
+        ],
     )
 
 

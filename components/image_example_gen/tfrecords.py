@@ -1,21 +1,26 @@
 """Reads images out of TFRecord files of tf.Examples that somebody else has made."""
 
 import dataclasses
+import gzip
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Optional
 
 import tensorflow as tf
 
 from components.image_example_gen.headers import Rejected
-from components.image_example_gen.listing import normalise_label, split_of_name
+from components.image_example_gen.listing import split_of_name
 from components.image_example_gen.locations import Location
+from components.image_example_gen.record_frames import (
+    BYTES_AFTER_PAYLOAD,
+    BYTES_BEFORE_PAYLOAD,
+    DAMAGED,
+    DamagedRecord,
+    read_payloads,
+)
+from modules.labels import normalise_label
 from modules.storage import explained, is_remote, local_copy, location
-
-# TFRecord framing: 8 bytes length, 4 bytes CRC, the payload, 4 bytes CRC.
-# https://www.tensorflow.org/tutorials/load_data/tfrecord
-BYTES_BEFORE_PAYLOAD, BYTES_AFTER_PAYLOAD = 12, 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +34,7 @@ class RecordKeys:
 
 
 class DamagedFile(Exception):
-    """A TFRecord file ends early, fails its checksum or is gone; the message says where."""
+    """A TFRecord file ends early, holds something else or is gone; the message says where."""
 
 
 def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]:
@@ -42,7 +47,8 @@ def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]
       spool_file: path or address to write to when the file is compressed.
 
     Raises:
-      DamagedFile: when the file is truncated, fails a checksum or is gone.
+      DamagedFile: when the file is truncated, fails a checksum, has anything behind its last record, or
+        is gone.
       StorageError: when the store does not give it.
     """
     compressed = file.endswith(".gz")
@@ -52,8 +58,7 @@ def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]
             local_file = local_copy(file, scratch)
         except FileNotFoundError:
             raise DamagedFile(f"{file} is gone. Run again when the data is at rest.") from None
-        records = tf.data.TFRecordDataset(local_file, compression_type="GZIP" if compressed else "")
-        payloads = _read(records, file)
+        payloads = _read(gzip.open if compressed else open, local_file, file)
         yield from _spool(payloads, spool_file) if compressed else _located(payloads, file)
 
 
@@ -64,19 +69,22 @@ def _located(payloads: Iterator[bytes], file: str) -> Iterator[tuple[Location, b
         offset += len(payload) + BYTES_AFTER_PAYLOAD + BYTES_BEFORE_PAYLOAD
 
 
-def _read(records: tf.data.Dataset, file: str) -> Iterator[bytes]:
+def _read(open_file: Callable, local_file: str, file: str) -> Iterator[bytes]:
     number = 0
     try:
-        for payload in records.as_numpy_iterator():
-            number += 1
-            yield payload
-    except tf.errors.NotFoundError:
+        with open_file(local_file, "rb") as records:
+            for payload in read_payloads(records):
+                number += 1
+                yield payload
+    except FileNotFoundError:
         raise DamagedFile(f"{file} is gone. Run again when the data is at rest.") from None
-    except tf.errors.DataLossError as error:
+    except (DamagedRecord, *DAMAGED) as error:
         raise DamagedFile(
             f"{file} is truncated or damaged after {number} records. Make it again, or take it out of "
             "data.source; a gzip-compressed file must end in .gz."
         ) from error
+    except OSError as error:
+        raise DamagedFile(f"{file} cannot be read: {error.strerror}.") from error
 
 
 def _spool(payloads: Iterator[bytes], spool_file: str) -> Iterator[tuple[Location, bytes]]:

@@ -8,6 +8,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from components.schema_gen.limits import read_limits
 from components.schema_gen.measured import UNMEASURED_FEATURES
 from modules import features
+from modules.labels import normalise_label
 from modules.storage import check_access, explained, location
 
 _TYPES = {
@@ -22,7 +23,7 @@ _WHAT_TO_DO = (
 
 
 def check_schema_file(path: str | Path) -> schema_pb2.Schema:
-    """Returns the schema in the file when the pipeline can work with it.
+    """Returns the schema in the file when the pipeline can work with it; its classes as ingest writes them.
 
     Args:
       path: a local path or an address.
@@ -44,10 +45,22 @@ def check_schema_file(path: str | Path) -> schema_pb2.Schema:
         raise ValueError(
             f"validation.schema: {path} is not a schema in text format: {error}. {_WHAT_TO_DO}"
         ) from None
-    faults = _faults(schema)
+    faults = _normalise_classes(schema) + _faults(schema)
     if faults:
         raise ValueError(f"validation.schema: {path}: {'; '.join(faults)}. {_WHAT_TO_DO}")
     return schema
+
+
+def _normalise_classes(schema: schema_pb2.Schema) -> list[str]:
+    """Gives the classes the names that they have in the data, in place; returns what is wrong with them."""
+    domain = _label_domain(schema)
+    try:
+        classes = dict.fromkeys(normalise_label(name) for name in schema_classes(schema))
+    except ValueError as error:
+        return [f"the domain of feature label: {error}"]
+    if domain is not None:
+        domain.value[:] = classes
+    return []
 
 
 def _faults(schema: schema_pb2.Schema) -> list[str]:
@@ -91,15 +104,15 @@ def _is_represented(schema: schema_pb2.Schema, name: str) -> bool:
 
 def schema_classes(schema: schema_pb2.Schema) -> list[str]:
     """Returns the class names that the schema allows, in its order; empty when it names none."""
+    domain = _label_domain(schema)
+    return [] if domain is None else list(domain.value)
+
+
+def _label_domain(schema: schema_pb2.Schema) -> schema_pb2.StringDomain | None:
     for feature in schema.feature:
         if feature.name != features.LABEL:
             continue
         if feature.WhichOneof("domain_info") == "string_domain":
-            return list(feature.string_domain.value)
-        return [
-            value
-            for domain in schema.string_domain
-            if domain.name == feature.domain
-            for value in domain.value
-        ]
-    return []
+            return feature.string_domain
+        return next((domain for domain in schema.string_domain if domain.name == feature.domain), None)
+    return None
