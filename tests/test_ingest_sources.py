@@ -230,7 +230,7 @@ def test_a_folder_without_read_permission_is_set_aside():
         os.chmod(source, 0o755)
         with bound_by_permissions():
             listing = list_images(source)
-    assert listing.set_aside == (("dog/locked", "cannot be read: Permission denied"),)
+    assert listing.set_aside == (("dog/locked/", "cannot be read: Permission denied"),)
     assert listing.class_counts == {"cat": 1, "dog": 1}
 
 

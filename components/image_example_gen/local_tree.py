@@ -68,7 +68,8 @@ class LocalTree(FileTree):
                 return
             content = self.content(folder)
         except OSError as error:
-            walked.files.append(Entry(folder, problem=f"cannot be read: {error.strerror}"))
+            # The slash says that it is a folder, whose name tells nothing about what lies inside.
+            walked.files.append(Entry(f"{folder}/", problem=f"cannot be read: {error.strerror}"))
             return
         walked.files += content.files
         walked.ignored += content.ignored
