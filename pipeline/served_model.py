@@ -1,12 +1,14 @@
 """The pushed model that answers `headstart predict`: where it lies, and what to say when it is damaged."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from components import serving_versions
 from components.serving_versions import DamagedModel
-from modules.storage import Location, check_access, location
+from modules.path_patterns import pattern_characters
+from modules.storage import Location, check_access, location, temporary_folder
 from pipeline.config import Data
 from pipeline.config_file import load_config
 from pipeline.console import quiet_stderr
@@ -90,7 +92,10 @@ def load_signature(served: Served) -> Callable:
 
 
 def _served(place: Location, max_megapixels: float) -> Served:
-    return Served(place, serving_versions.local_version(place), max_megapixels)
+    folder = serving_versions.local_version(place)
+    if pattern_characters(str(folder)):  # TensorFlow would not find the variables there
+        folder = Path(shutil.copytree(folder, temporary_folder() / "model"))
+    return Served(place, folder, max_megapixels)
 
 
 def _newest(destination: str, config: str | None = None) -> Location:

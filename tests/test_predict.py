@@ -355,6 +355,13 @@ def test_a_damaged_model_is_explained_in_one_line(workplace, model_dir, capsys, 
     assert len(shown.err.splitlines()) == 1
 
 
+def test_a_model_in_a_folder_whose_name_is_a_pattern_answers(workplace, model_dir, capsys):
+    write_grey(workplace / "light.png", 204)
+    shutil.copytree(model_dir, workplace / "models [2024]/a*b\\c?/1")
+    assert main(["predict", "light.png", "--model", "models [2024]/a*b\\c?", "--top", "1"]) == 0
+    assert capsys.readouterr().out == "light.png: bright 80.0%\n"
+
+
 def test_a_pushed_model_that_lost_a_file_is_named_with_the_way_on(workplace, model_dir, capsys):
     write_grey(workplace / "a.png", 204)
     pushed = push(model_dir, workplace / "serving", b"").path
