@@ -77,13 +77,25 @@ def quiet_console(log_file: Path) -> Iterator[Console]:
         finally:
             logging.captureWarnings(False)
             logging.root.handlers, logging.root.level = handlers, level
-            to_file.close()
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # a full disk, of which the run itself tells
+                to_file.close()
+            _flush_or_drop(sys.stdout, 1)
+            _flush_or_drop(sys.stderr, 2)
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
             for descriptor in saved:
                 os.close(descriptor)
+
+
+def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
+    """Writes what a stream holds back; where there is no room for it, it goes nowhere, never to the screen."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        stream.flush()
 
 
 @contextlib.contextmanager
