@@ -16,7 +16,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from modules.storage import Location, explained, files_below, is_remote, local_copy, location
+from modules.storage import Location, StorageError, explained, files_below, is_remote, local_copy, location
 
 PUSH_RECORDS = "assets.extra/headstart"  # what the Pusher adds to a model; not part of the model itself
 MANIFEST = f"{PUSH_RECORDS}/manifest.json"
@@ -25,6 +25,20 @@ MODEL_CARD = "assets.extra/headstart.json"  # written by the Trainer: labels, im
 
 # tf.saved_model.save writes a random identifier into it, so it differs between equal models.
 _FINGERPRINT = "fingerprint.pb"
+# Files of every model that the Trainer exports, beside saved_model.pb.
+_EXPORTED = ("variables/variables.index", "variables/variables.data-00000-of-00001", MODEL_CARD)
+
+
+class DamagedModel(ValueError):
+    """A model that cannot be used: the message names the folder, what is wrong and what to do."""
+
+    def __init__(self, version_dir: str | Path, damage: str):
+        super().__init__(
+            f"the model in {version_dir} cannot be used: {damage}. Use another version "
+            "(`headstart rollback CONFIG --list` shows them), or remove that folder: then the version before "
+            "it serves"
+        )
+        self.damage = damage
 
 
 def versions(destination: str | Path) -> dict[int, Location]:
@@ -61,9 +75,14 @@ def state(destination: str | Path) -> str:
     if not found:
         return "none"
     newest = max(found)
-    if not has_model(found[newest]):
-        return f"{newest} without a model"
-    return f"{newest} {version_hash(found[newest])}"
+    try:
+        if not has_model(found[newest]):
+            return f"{newest} without a model"
+        return f"{newest} {version_hash(found[newest])}"
+    except StorageError:
+        raise
+    except OSError as error:  # of one model; the next one can be pushed all the same
+        return f"{newest} unreadable: {error.strerror}"
 
 
 def has_model(version_dir: Location) -> bool:
@@ -78,29 +97,36 @@ def version_hash(version_dir: Location) -> str:
     Raises:
       FileNotFoundError: when the folder holds no model.
     """
-    if is_remote(version_dir):
-        with explained(version_dir):
-            recorded = json.loads((version_dir / MANIFEST).read_bytes()).get("content_hash")
-        if recorded:
-            return recorded
-    return content_hash(version_dir)
+    recorded = read_manifest(version_dir).get("content_hash") if is_remote(version_dir) else None
+    return recorded or content_hash(version_dir)
 
 
 def local_version(version_dir: Location) -> Path:
     """Returns a version as a local folder: a remote one is downloaded to a temporary folder.
 
     Raises:
-      ValueError: when what was downloaded is not the model that the manifest speaks of.
+      DamagedModel: when there is no model, it cannot be read, or it is not what the manifest speaks of.
+      StorageError: when an address cannot be read.
     """
-    copy = Path(local_copy(version_dir))
-    if is_remote(version_dir) and (copy / MANIFEST).is_file():
-        recorded, found = version_hash(version_dir), content_hash(copy)
-        if recorded != found:
-            raise ValueError(
-                f"the model in {version_dir} is damaged: its files have the hash {found[:16]}..., but its "
-                f"manifest says {recorded[:16]}... Remove that folder; then the version before it serves."
-            )
+    try:
+        if not has_model(version_dir):
+            raise DamagedModel(version_dir, "there is no saved_model.pb in it")
+        copy = Path(local_copy(version_dir))
+        recorded = read_manifest(copy).get("content_hash")
+        missing = [name for name in _EXPORTED if not (copy / name).is_file()]
+        if recorded and recorded != content_hash(copy):
+            damage = f"{' and '.join(missing)} is missing" if missing else "its files have changed"
+            raise DamagedModel(version_dir, f"{damage} since it was pushed")
+    except StorageError:
+        raise
+    except OSError as error:
+        raise DamagedModel(version_dir, f"{error.filename or version_dir}: {error.strerror}") from error
     return copy
+
+
+def read_manifest(version_dir: Location) -> dict:
+    """Returns the manifest of a version; empty when there is none, or it is damaged."""
+    return _read_json(version_dir / MANIFEST)
 
 
 def content_hash(saved_model_dir: str | Path) -> str:
@@ -129,9 +155,19 @@ def content_hash(saved_model_dir: str | Path) -> str:
 
 def read_labels(saved_model_dir: str | Path) -> list[str] | None:
     """Returns the model's class names in the order of its outputs; None when it does not carry them."""
-    card = location(saved_model_dir) / MODEL_CARD
+    return _read_json(location(saved_model_dir) / MODEL_CARD).get("labels")
+
+
+def _read_json(file: Location) -> dict:
     try:
-        with explained(card):
-            return json.loads(card.read_text(encoding="utf-8"))["labels"]
-    except (FileNotFoundError, KeyError):
-        return None
+        with explained(file):
+            text = file.read_bytes()
+    except StorageError:
+        raise
+    except OSError:
+        return {}
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

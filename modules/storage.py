@@ -49,6 +49,9 @@ os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 _STORE_LIBRARIES = ("botocore", "aiobotocore", "aiohttp", "google", "gcsfs", "requests", "urllib3")
 
 
+_temporary_folders: list[str] = []
+
+
 class StorageError(OSError, ValueError):
     """An address that cannot be used: unknown scheme, no such bucket, no credentials, no answer."""
 
@@ -250,5 +253,12 @@ def upload_files(files: dict[str, Path], address: "str | os.PathLike | UPath") -
 def temporary_folder() -> Path:
     """Returns a new folder that is removed when the process ends."""
     folder = tempfile.mkdtemp(prefix="headstart-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _temporary_folders.append(folder)
     return Path(folder)
+
+
+@atexit.register
+def remove_temporary_folders() -> None:
+    """Removes what `temporary_folder` made, when the process is about to end."""
+    for folder in _temporary_folders:
+        shutil.rmtree(folder, ignore_errors=True)

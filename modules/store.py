@@ -42,7 +42,11 @@ class ArrayStore:
         logger.info("Keeping %s on disk: %.0f MB in %s", name, byte_size / 1e6, path)
         if os.path.exists(path):
             os.remove(path)  # an array still in use keeps the old file's content; truncating would crash it
-        return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        with open(path, "r+b") as file:
+            # Where a page of a file with holes finds no room, SIGBUS ends the process without a word.
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
+        return array
 
     def delete(self) -> None:
         """Removes the files. Arrays on disk that are still in use stay readable until they are let go."""

@@ -1,5 +1,6 @@
 """What can be said about a run before it starts: files, classes, images, disk. Imports no TensorFlow."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from components.image_example_gen import sources
 from components.image_example_gen.listing import Listing
+from components.report.publish import SUMMARY
 from components.schema_gen.schema_file import check_schema_file
 from modules.backbones import check_model
 from modules.features import SPLITS, TRAIN_SPLIT
@@ -54,6 +56,8 @@ def check_config(config: Config) -> Checkup:
         problems.append(Problem.from_error(error, "data.source"))
     else:
         problems += _listing_problems(config, listing)
+        if not any(problem.key == "output" for problem in problems):
+            problems += _disk_problems(config, listing)
         notes += _listing_notes(config, listing)
     return Checkup(tuple(problems), tuple(notes), listing)
 
@@ -96,6 +100,24 @@ def needed_bytes(config: Config, listing: Listing) -> float:
     weights_file = config.model.backbone_file or config.model.weights
     weights = os.path.getsize(weights_file) if os.path.isfile(weights_file) else UNKNOWN_WEIGHTS_BYTES
     return ingested + stored + COPIES_OF_WEIGHTS * weights + LOGS_BYTES
+
+
+def written_bytes(output: str) -> int:
+    """Returns how much a run that has not finished wrote: the next one goes on from there.
+
+    That is what is newer in an output folder than the summary of the last finished run.
+    """
+    root = Path(output)
+    summary = root / SUMMARY
+    finished = summary.stat().st_mtime if summary.exists() else 0.0
+    written = 0
+    for folder in ("pipeline", "training"):
+        for place, _, names in os.walk(root / folder):
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):  # of a run that goes on
+                    stat = os.lstat(os.path.join(place, name))
+                    written += stat.st_size if stat.st_mtime > finished else 0
+    return written
 
 
 def free_bytes(folder: str) -> int:
@@ -146,12 +168,25 @@ def _output_problems(config: Config) -> list[Problem]:
     for key, folder in (("output", config.output), ("push.destination", destination)):
         if is_remote(folder):
             continue
-        existing = nearest_existing(folder)
+        try:
+            existing = nearest_existing(folder)
+        except OSError as error:  # a name that is too long
+            problems.append(Problem(key, f"{folder} cannot be used: {error.strerror}. Use another path"))
+            continue
         if not existing.is_dir():
             problems.append(Problem(key, f"{existing} is a file, not a folder. Use another path"))
         elif not os.access(existing, os.W_OK):
             problems.append(Problem(key, f"{existing} cannot be written to. Use another path"))
     return problems
+
+
+def _disk_problems(config: Config, listing: Listing) -> list[Problem]:
+    needed = needed_bytes(config, listing) - written_bytes(config.output)
+    free = free_bytes(config.output)
+    if needed <= free:
+        return []
+    message = f"a run writes up to {megabytes(needed)}, but {megabytes(free)} are free. Use another disk"
+    return [Problem("output", message)]
 
 
 def _beam_problems(config: Config) -> list[Problem]:
@@ -205,13 +240,6 @@ def _listing_problems(config: Config, listing: Listing) -> list[Problem]:
                 problems.append(
                     Problem("data.source", f"{total} images are too few: the {split} split has none")
                 )
-    if not is_remote(config.output):
-        needed, free = needed_bytes(config, listing), free_bytes(config.output)
-        if needed > free:
-            message = (
-                f"a run writes up to {megabytes(needed)}, but {megabytes(free)} are free. Use another disk"
-            )
-            problems.append(Problem("output", message))
     return problems
 
 

@@ -1,5 +1,6 @@
 """The command `headstart`: its commands, and what becomes of their errors."""
 
+import io
 import sys
 
 import click
@@ -17,6 +18,10 @@ def main(arguments: list[str] | None = None) -> int:
     2: the config, the command or its input is wrong · 3: the model was not blessed ·
     4: the data was refused before training · 5: there is reason for a new run · 130: Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files need not be text in the terminal's encoding, nor in any.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return cli.main(arguments, prog_name="headstart", standalone_mode=False) or 0
     except click.ClickException as error:

@@ -16,6 +16,7 @@ from modules.storage import is_remote
 from pipeline.config import Config
 from pipeline.config_set import apply_set, open_recipe
 from pipeline.config_validation import validate
+from pipeline.path_names import name_problems
 from pipeline.problems import ConfigError, Problem
 from pipeline.recipes import load_stages
 from pipeline.settings_schema import description_at, dotted
@@ -177,4 +178,4 @@ def relation_problems(config: Config) -> list[Problem]:
         if _lies_in(folder, config.data.source):
             message = f"{folder} lies in data.source ({config.data.source}), and would be searched for images"
             problems.append(Problem(key, f"{message}. Use a folder outside"))
-    return problems
+    return [*problems, *name_problems(config)]

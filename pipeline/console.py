@@ -26,6 +26,21 @@ class _ProductLines(logging.Handler):
         self._console.print(textwrap.indent(record.getMessage(), " " * 6), style=style)
 
 
+def printable(text: str, one_line: bool = False) -> str:
+    """Returns a text such as a file's name in characters that UTF-8 has: other bytes become \\xff.
+
+    Args:
+      text: as os.fsdecode returns it.
+      one_line: whether line ends, and all else that a terminal might obey, are escaped too.
+    """
+    text = os.fsencode(text).decode("utf-8", "backslashreplace")
+    if not one_line:
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
+    )
+
+
 def plain_console(file: TextIO | None = None) -> Console:
     """Returns a console that prints texts as they are: a folder called runs/[new] is no markup."""
     return Console(file=file, soft_wrap=True, markup=False, highlight=False, emoji=False)
@@ -43,11 +58,15 @@ def quiet_console(log_file: Path) -> Iterator[Console]:
     sys.stderr.flush()
     saved = os.dup(1), os.dup(2)
     handlers, level = logging.root.handlers[:], logging.root.level
-    with open(saved[0], "w", encoding="utf-8", closefd=False) as screen, open(log_file, "ab", 0) as log:
+    # A message may name a file whose name is not UTF-8.
+    with (
+        open(saved[0], "w", encoding="utf-8", errors="backslashreplace", closefd=False) as screen,
+        open(log_file, "ab", 0) as log,
+    ):
         console = plain_console(screen)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-        to_file = logging.FileHandler(log_file, encoding="utf-8")
+        to_file = logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
         to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         logging.root.handlers = [to_file, _ProductLines(console)]
         logging.root.setLevel(logging.INFO)
@@ -58,13 +77,25 @@ def quiet_console(log_file: Path) -> Iterator[Console]:
         finally:
             logging.captureWarnings(False)
             logging.root.handlers, logging.root.level = handlers, level
-            to_file.close()
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # a full disk, of which the run itself tells
+                to_file.close()
+            _flush_or_drop(sys.stdout, 1)
+            _flush_or_drop(sys.stderr, 2)
             os.dup2(saved[0], 1)
             os.dup2(saved[1], 2)
             for descriptor in saved:
                 os.close(descriptor)
+
+
+def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
+    """Writes what a stream holds back; where there is no room for it, it goes nowhere, never to the screen."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        stream.flush()
 
 
 @contextlib.contextmanager

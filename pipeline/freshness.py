@@ -93,7 +93,7 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
 
 
 def read_summary(output: str) -> dict | None:
-    """Returns the summary.json of the last finished run; None when there is none.
+    """Returns the summary.json of the last finished run; None when there is none, or it is damaged.
 
     Raises:
       StorageError: when an address cannot be read.
@@ -101,8 +101,12 @@ def read_summary(output: str) -> dict | None:
     file = location(output) / SUMMARY
     try:
         with explained(file):
-            return json.loads(file.read_bytes())
+            content = file.read_bytes()
     except FileNotFoundError:
+        return None
+    try:
+        return json.loads(content)
+    except ValueError:  # of a disk that was full, or somebody's editor; the next run writes it anew
         return None
 
 

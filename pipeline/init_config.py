@@ -17,6 +17,7 @@ from components.image_example_gen.image_walk import sidecars_text
 from components.image_example_gen.listing import Listing, SetAside
 from components.image_example_gen.locations import Location, join, read_ahead, read_bytes
 from modules.features import SPLITS, TRAIN_SPLIT
+from modules.path_patterns import pattern_characters
 from modules.storage import StorageError, is_remote
 from pipeline.check import BUNDLED_WEIGHTS
 from pipeline.config import Data, Splits
@@ -266,11 +267,17 @@ def _splits_text(listing: Listing) -> str:
 
 
 def _output_folder(name: str, source: str, target: Path) -> str:
-    """Returns runs/NAME beside the config; outside of the images, when the config lies among them."""
-    images = Path(source).resolve()
-    if not is_remote(source) and target.resolve().is_relative_to(images):
-        return os.path.relpath(images.parent / "runs" / name, target.resolve().parent)
-    return f"runs/{name}"
+    """Returns runs/NAME beside the config, or in the nearest folder above where a run can write.
+
+    That is not among the images, nor in a folder whose name is a pattern, see modules.path_patterns.
+    """
+    beside = target.resolve().parent
+    folder, images = beside, Path(source).resolve()
+    if not is_remote(source) and beside.is_relative_to(images):
+        folder = images.parent
+    while pattern_characters(str(folder)):
+        folder = folder.parent
+    return os.path.relpath(folder / "runs" / name, beside)
 
 
 def _path_from(target: Path, path: str | Path) -> str:

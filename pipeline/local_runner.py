@@ -16,6 +16,7 @@ from pipeline import __version__, freshness, output_lock
 from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
+from pipeline.full_disk import DiskFull, explanation, is_full_disk
 from pipeline.stopping import stopped_by_signals
 from pipeline.weights_server import missing_weights
 
@@ -40,8 +41,18 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
     Raises:
       output_lock.OutputInUse: when another run uses the output folder.
       ConnectionError: when weights have to be downloaded and cannot be.
+      DiskFull: when there is no room outside of a step.
     """
     output = Path(config.output)
+    try:
+        return _run_locked(config, source_fingerprint, output)
+    except Exception as error:
+        if not is_full_disk(error):
+            raise
+        raise DiskFull(f"{explanation(config)}.") from error
+
+
+def _run_locked(config: Config, source_fingerprint: str, output: Path) -> ExitCode:
     with output_lock.exclusive(output):
         run_id = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         log_file = output / "logs" / f"{run_id}.log"
@@ -59,8 +70,10 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
 def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Console) -> ExitCode:
     started = time.monotonic()
     with console.status("loading TensorFlow and TFX"):
-        from pipeline import beam_runner, dag
+        from pipeline import beam_runner, dag, leftovers
     output = Path(config.output)
+    root, metadata = output / "pipeline", beam_runner.sqlite_metadata(output / "metadata.sqlite")
+    leftovers.remove_leftovers(root, metadata)
     (output / dag.REFUSAL_FILE).unlink(missing_ok=True)  # what an earlier run found wrong with the data
     surroundings = dag.Surroundings(
         source_fingerprint=source_fingerprint,
@@ -70,12 +83,12 @@ def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Cons
     pipeline = dag.create_pipeline(
         config,
         surroundings,
-        root=str(output / "pipeline"),
-        metadata_connection_config=beam_runner.sqlite_metadata(output / "metadata.sqlite"),
+        root=str(root),
+        metadata_connection_config=metadata,
     )
     failure = beam_runner.run(pipeline, console)
     if failure and not isinstance(failure.error, NotBlessed):
-        return _explain(failure, console)
+        return _explain(failure, config, console)
     summary = freshness.read_summary(config.output)
     print_summary(console, summary, output, seconds=time.monotonic() - started)
     return exit_code_of(summary)
@@ -86,13 +99,16 @@ def exit_code_of(summary: dict) -> ExitCode:
     return ExitCode.PUSHED if summary["blessed"] else ExitCode.NOT_BLESSED
 
 
-def _explain(failure, console: Console) -> ExitCode:
+def _explain(failure, config: Config, console: Console) -> ExitCode:
     if isinstance(failure.error, RunStopped):
         console.print(f"\n{failure.step} stopped the run: {failure.error}", style="red")
         return ExitCode.DATA_REFUSED
     # Such as weights that could not be downloaded, or a bucket that is gone.
     if isinstance(failure.error, (ConnectionError, StorageError)):
         console.print(f"\n{failure.step}: {failure.error}", style="red")
+        return ExitCode.BAD_INPUT
+    if is_full_disk(failure.error):
+        console.print(f"\n{failure.step}: {explanation(config)}.", style="red")
         return ExitCode.BAD_INPUT
     logging.error("Step %s failed", failure.step, exc_info=failure.error)
     console.print(

@@ -2,108 +2,109 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from components import serving_versions
-from modules.storage import check_access, location
-from pipeline.config import Data
-from pipeline.config_file import load_config
-from pipeline.console import quiet_stderr
+from components.image_example_gen.bucket_tree import BucketTree
+from components.image_example_gen.file_tree import Entry
+from components.image_example_gen.formats import has_image_suffix
+from components.image_example_gen.image_walk import sidecars_text, walk_images
+from components.image_example_gen.local_tree import LocalTree
+from components.image_example_gen.locations import Location, join, read_ahead
+from components.serving_versions import DamagedModel
+from modules.storage import StorageError, is_remote
+from pipeline.console import printable
+from pipeline.served_model import Served, load_signature
 
 IMAGES_A_BATCH = 32
-# What is taken from a folder; a file that is named itself may have any name.
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 
 
-class Served(NamedTuple):
-    """The model that answers."""
+class ImageFile(NamedTuple):
+    """A file that is to be answered."""
 
-    folder: Path
-    """Of the SavedModel."""
-    max_megapixels: float
-    """Larger images are not decoded."""
+    path: str
+    """Or address."""
+    is_image: bool = True
+    """Whether somebody says so: the user who named it, or its suffix. Else its content decides."""
+    problem: str = ""
+    """Why it cannot be read."""
+    byte_size: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
     """What a model says about one image, or why it cannot be read."""
 
-    image: str
+    file: ImageFile
     top: tuple[tuple[str, float], ...] = ()
     """Classes with their probabilities, falling."""
     error: str | None = None
 
+    @property
+    def is_passed_over(self) -> bool:
+        """True for a file that nobody called an image, and that is none."""
+        return self.error is not None and not self.file.is_image
+
     def as_dict(self) -> dict:
         """Returns the answer for JSON."""
+        image = printable(self.file.path)
         if self.error is not None:
-            return {"image": self.image, "error": self.error}
-        return {"image": self.image, "top": [{"label": label, "probability": p} for label, p in self.top]}
+            return {"image": image, "error": self.error}
+        return {"image": image, "top": [{"label": label, "probability": p} for label, p in self.top]}
 
     def __str__(self) -> str:
         said = self.error or ", ".join(f"{label} {probability:.1%}" for label, probability in self.top)
-        return f"{self.image}: {said}"
+        return f"{printable(self.file.path, one_line=True)}: {said}"
 
 
-def find_model(model: str | None, config: str | None, working_folder: Path = Path()) -> Served:
-    """Finds the model that is to answer.
+def find_images(paths: Iterable[str]) -> tuple[list[ImageFile], list[str]]:
+    """Returns the files named and those below each folder named, and what is passed over there, in words.
 
-    Args:
-      model: folder or address of a SavedModel, or of numbered versions, of which the newest answers.
-        What lies at an address is copied to a temporary folder.
-      config: config file; the newest model in its push destination answers.
-      working_folder: without both, the model pushed last to one of its runs/*/serving answers.
-
-    Raises:
-      ValueError: when both are given, or the config is wrong.
-      FileNotFoundError: when there is no model.
-      StorageError: when an address cannot be read.
-    """
-    if model and config:
-        raise ValueError("give either --model or --config, not both")
-    max_megapixels = Data(source="").max_megapixels  # the default
-    if config:
-        loaded = load_config(config)
-        return Served(_newest(loaded.push.destination, config), loaded.data.max_megapixels)
-    if model:
-        folder = location(model)
-        if serving_versions.has_model(folder):
-            return Served(serving_versions.local_version(folder), max_megapixels)
-        return Served(_newest(model), max_megapixels)
-    pushed = [
-        version
-        for destination in working_folder.glob("runs/*/serving")
-        for version in serving_versions.versions(destination).values()
-    ]
-    if not pushed:
-        raise FileNotFoundError(
-            "no pushed model below runs/. Say which one answers, with --config or --model."
-        )
-    return Served(max(pushed, key=lambda folder: folder.stat().st_mtime_ns), max_megapixels)
-
-
-def find_images(paths: Iterable[str]) -> list[Path]:
-    """Returns the files named, and for each folder named the images below it, sorted.
+    Of a folder the files are answered that ingest would take, see `image_walk.walk_images`; a folder may be
+    an address.
 
     Raises:
       ValueError: when a folder holds no image.
+      OSError: when a folder cannot be read.
     """
-    files = []
-    for path in map(Path, paths):
-        if not path.is_dir():
-            files.append(path)
+    files, notes = [], []
+    for path in paths:
+        tree = BucketTree(path) if is_remote(path) else LocalTree(path)
+        if tree.kind != "folder":
+            files.append(ImageFile(path))
             continue
-        found = sorted(
-            file for file in path.rglob("[!.]*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
-        )
-        if not found:
-            raise ValueError(f"no image below {path}. Looked for {', '.join(IMAGE_SUFFIXES)}.")
-        files += found
-    return files
+        try:
+            tree.content("")  # a walk reports what it cannot read as one folder among others
+        except OSError as error:
+            raise OSError(f"{printable(path)} cannot be read: {error.strerror}") from None
+        walk = walk_images(tree)
+        passed_over = list(walk.findings)
+        if walk.sidecars:
+            passed_over.append(sidecars_text(walk.sidecars))
+        if walk.ignored:
+            passed_over.append(
+                f"{walk.ignored:,} hidden files and leftovers of operating systems are ignored"
+            )
+        if not walk.files:
+            said = "".join(f"; {note}" for note in passed_over)
+            raise ValueError(f"there is no image below {printable(path)}{said}. Name another folder.")
+        files += [_below(path, entry) for entry in walk.files]
+        notes += [printable(f"{path}: {note}", one_line=True) for note in passed_over]
+    return files, notes
 
 
-def predict(served: Served, files: Iterable[Path], top: int) -> Iterator[Answer]:
+def passed_over_text(answers: list[Answer]) -> str:
+    """Returns a sentence about files that turned out not to be images: how many, and the first.
+
+    Args:
+      answers: at least one.
+    """
+    count = "1 file is" if len(answers) == 1 else f"{len(answers):,} files are"
+    first = answers[0]
+    return f"{count} passed over, such as {printable(first.file.path, one_line=True)} ({first.error})"
+
+
+def predict(served: Served, files: Iterable[ImageFile], top: int) -> Iterator[Answer]:
     """Yields the answer for each file, in order.
 
     Files are read as ingest reads them: what TensorFlow's graph cannot decode becomes a PNG first.
@@ -114,53 +115,50 @@ def predict(served: Served, files: Iterable[Path], top: int) -> Iterator[Answer]
       top: number of classes an answer.
 
     Raises:
-      ValueError: when the model has no signature serve_images.
+      ValueError: when the model is damaged, or has no signature serve_images.
+      StorageError: when a store does not answer.
     """
-    with quiet_stderr():
-        import tensorflow as tf
+    serve_images = load_signature(served)
+    import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(served.folder))
-    if "serve_images" not in loaded.signatures:
-        raise ValueError(
-            f"the model in {served.folder} has the signatures {sorted(loaded.signatures)}, not serve_images: "
-            "Headstart did not export it. Use a model that `headstart run` pushed."
-        )
-    serve_images = loaded.signatures["serve_images"]
     remaining = iter(files)
     while batch := list(itertools.islice(remaining, IMAGES_A_BATCH)):
-        contents = [_read(file, served.max_megapixels) for file in batch]
+        readings = read_ahead((Location(file.path), file.byte_size) for file in batch if not file.problem)
+        contents = [file.problem or _content(next(readings), served.max_megapixels) for file in batch]
         readable = [content for content in contents if isinstance(content, bytes)]
         answers = iter(())
         if readable:
-            outputs = serve_images(image_bytes=tf.constant(readable))
+            try:
+                outputs = serve_images(image_bytes=tf.constant(readable))
+            except tf.errors.OpError as error:
+                raise DamagedModel(served.place, f"it does not answer ({error.message})") from error
             answers = zip(outputs["labels"].numpy(), outputs["probabilities"].numpy(), strict=True)
         for file, content in zip(batch, contents, strict=True):
             if isinstance(content, bytes):
                 labels, probabilities = next(answers)
                 pairs = itertools.islice(zip(labels, probabilities, strict=True), top)
-                yield Answer(str(file), tuple((label.decode(), float(p)) for label, p in pairs))
+                yield Answer(file, tuple((label.decode(), float(p)) for label, p in pairs))
             else:
-                yield Answer(str(file), error=str(content))
+                yield Answer(file, error=content)
 
 
-def _read(file: Path, max_megapixels: float) -> bytes | Exception:
+def _below(folder: str, entry: Entry) -> ImageFile:
+    # A folder that cannot be read has a name with a slash at its end: what lies in it may be images.
+    is_image = has_image_suffix(entry.name) or entry.path.endswith("/")
+    return ImageFile(join(folder, entry.path), is_image, entry.problem, entry.byte_size)
+
+
+def _content(read: Callable[[], bytes], max_megapixels: float) -> bytes | str:
     """Returns an image that the graph decodes, or why there is none."""
     from components.image_example_gen.headers import Rejected
     from components.image_example_gen.inspection import inspect, to_png
 
     try:
-        content = file.read_bytes()
+        content = read()
         return content if inspect(content, max_megapixels).conversion is None else to_png(content)
-    except (OSError, Rejected) as error:
-        return error
-
-
-def _newest(destination: str, config: str | None = None) -> Path:
-    versions = serving_versions.versions(destination)
-    if versions:
-        return serving_versions.local_version(versions[max(versions)])
-    check_access(destination)
-    todo = (
-        f"`headstart run {config}` pushes one" if config else "It must be a SavedModel or a push destination"
-    )
-    raise FileNotFoundError(f"no model in {destination}. {todo}.")
+    except StorageError:
+        raise
+    except OSError as error:
+        return error.strerror or str(error)
+    except (Rejected, ValueError) as error:  # ValueError: a name with a null character
+        return str(error)

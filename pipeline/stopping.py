@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import psutil
 
+from modules.storage import remove_temporary_folders
+
 INTERRUPTED = 130
 
 
@@ -27,7 +29,9 @@ def stopped_by_signals(message: str, descriptor: int = 1) -> Iterator[None]:
     def stop(number, _frame):
         # Past every buffer: the signal may have come while one was being written, and Python refuses to
         # enter it twice.
-        os.write(descriptor, f"\n{message}\n".encode())
+        with contextlib.suppress(OSError):  # nobody may be looking any more
+            os.write(descriptor, f"\n{message}\n".encode())
+        remove_temporary_folders()  # os._exit leaves out what atexit would do
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()

@@ -51,7 +51,11 @@ def accuracies(output: str) -> dict[str, float]:
     for name, file in files_below(location(output) / HISTORY).items():
         if name.endswith(f"/{SUMMARY}"):
             with explained(file):
-                summary = json.loads(file.read_bytes())
+                content = file.read_bytes()
+            try:
+                summary = json.loads(content)
+            except ValueError:  # damaged: it tells no accuracy
+                continue
             if summary.get("pushed_path"):
                 found[summary["pushed_path"]] = summary["accuracy"]["value"]
     return found

@@ -1,7 +1,9 @@
 """The baseline is the newest model in the push destination that the candidate can be compared with."""
 
 import json
+import os
 import shutil
+import tempfile
 
 import pytest
 import tensorflow as tf
@@ -14,6 +16,7 @@ from components.baseline.component import Baseline
 from components.baseline.graph import read_saved_model, signatures
 from components.pusher.push import push
 from tests import tiny_data, tiny_models
+from tests.permissions import bound_by_permissions
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +38,14 @@ def destination(request, tmp_path):
     return f"{request.getfixturevalue('s3_bucket')}/serving"
 
 
+def choice(models, destination) -> tuple[int | None, str]:
+    version, reason, folder = choose_baseline(models["candidate"], destination)
+    assert (folder is None) == (version is None)
+    return version, reason
+
+
 def test_without_a_serving_model_there_is_no_baseline(models, destination):
-    assert choose_baseline(models["candidate"], destination) == (
+    assert choice(models, destination) == (
         None,
         f"no model serves from {destination} yet",
     )
@@ -46,14 +55,14 @@ def test_the_newest_version_is_the_baseline(models, destination):
     push(models["first"], destination, b"")
     push(models["second"], destination, b"")
 
-    assert choose_baseline(models["candidate"], destination) == (2, "it is the newest comparable one")
+    assert choice(models, destination) == (2, "it is the newest comparable one")
 
 
 def test_a_candidate_that_serves_already_is_compared_with_the_version_before(models, destination):
     push(models["first"], destination, b"")
     push(models["candidate"], destination, b"")
 
-    assert choose_baseline(models["candidate"], destination) == (
+    assert choice(models, destination) == (
         1,
         "it is the newest comparable one; version 2 is the candidate itself, byte for byte",
     )
@@ -62,7 +71,7 @@ def test_a_candidate_that_serves_already_is_compared_with_the_version_before(mod
 def test_a_candidate_that_alone_serves_has_no_baseline(models, destination):
     push(models["candidate"], destination, b"")
 
-    assert choose_baseline(models["candidate"], destination) == (
+    assert choice(models, destination) == (
         None,
         "version 1 is the candidate itself, byte for byte",
     )
@@ -72,7 +81,7 @@ def test_a_version_with_other_classes_is_passed_over_and_the_classes_are_named(m
     push(models["first"], destination, b"")
     push(models["other_classes"], destination, b"")
 
-    version, reason = choose_baseline(models["candidate"], destination)
+    version, reason = choice(models, destination)
 
     assert version == 1
     assert "version 2 knows other classes: it lacks 'bright' and also has 'dim'" in reason
@@ -86,7 +95,7 @@ def test_versions_that_cannot_be_evaluated_are_passed_over(models, tmp_path):
     without_signature = destination / "3"
     tf.saved_model.save(tf.Module(), str(without_signature))
 
-    assert choose_baseline(models["candidate"], destination) == (
+    assert choice(models, destination) == (
         None,
         "version 3 has no signature serving_default; version 2 holds no SavedModel; "
         "version 1 does not say which classes it knows",
@@ -136,7 +145,7 @@ def test_a_model_that_this_tensorflow_cannot_run_is_passed_over(models, tmp_path
     push(models["first"], destination, b"")
     push_edited(models, tmp_path / "model", destination, edit)
 
-    assert choose_baseline(models["candidate"], destination) == (
+    assert choice(models, destination) == (
         1,
         "it is the newest comparable one; version 2 was saved by TensorFlow 99.1.0 and needs what "
         f"TensorFlow {tf.__version__}, which runs here, does not know: {needs}",
@@ -146,7 +155,7 @@ def test_a_model_that_this_tensorflow_cannot_run_is_passed_over(models, tmp_path
 def test_a_model_of_a_newer_tensorflow_that_needs_nothing_new_is_the_baseline(models, tmp_path, destination):
     push_edited(models, tmp_path / "model", destination, lambda meta_graph, nodes: None)
 
-    assert choose_baseline(models["candidate"], destination) == (1, "it is the newest comparable one")
+    assert choice(models, destination) == (1, "it is the newest comparable one")
 
 
 def test_a_candidate_without_class_names_is_an_error(models, tmp_path, destination):
@@ -181,12 +190,58 @@ def test_the_step_copies_the_serving_model_so_that_it_can_be_loaded(tmp_path, mo
     assert answer["probabilities"].numpy()[0] == pytest.approx([0.6, 0.4])
 
 
-def test_a_damaged_version_in_an_object_store_stops_the_step(tmp_path, models, s3_bucket):
-    pushed = push(models["second"], s3_bucket, b"")
-    (pushed.path / "variables" / "variables.index").write_bytes(b"of another push")
+VARIABLES = ("variables/variables.index", "variables/variables.data-00000-of-00001")
 
-    with pytest.raises(ValueError, match=rf"the model in {s3_bucket}/1 is damaged"):
-        run_step(tmp_path, models, s3_bucket)
+
+@pytest.mark.parametrize("by_whom", ["pushed", "copied there"])
+@pytest.mark.parametrize("file", ["saved_model.pb", *VARIABLES])
+def test_a_damaged_version_is_passed_over_so_that_its_successor_can_be_trained(
+    tmp_path, models, destination, file, by_whom
+):
+    push(models["first"], destination, b"")
+    damaged = push(models["second"], destination, b"").path
+    content = (damaged / file).read_bytes()
+    (damaged / file).write_bytes(content[: len(content) // 2] + b"garbage")
+    if by_whom == "copied there":
+        (damaged / serving_versions.MANIFEST).write_text("{")
+
+    version, reason = choice(models, destination)
+
+    assert version == 1
+    if file == "saved_model.pb":
+        assert "version 2 is damaged: saved_model.pb is damaged" in reason
+    elif by_whom == "pushed":
+        assert "version 2 is damaged: its files have changed since it was pushed" in reason
+    else:
+        assert "version 2 is damaged: its variables cannot be read (" in reason
+    assert run_step(tmp_path, models, destination)["version"] == 1
+
+
+@pytest.mark.parametrize("file", VARIABLES)
+def test_a_version_that_lacks_a_file_is_passed_over_and_the_file_named(models, destination, file):
+    damaged = push(models["second"], destination, b"").path
+    (damaged / file).unlink()
+
+    assert choice(models, destination) == (
+        None,
+        f"version 1 is damaged: {file} is missing since it was pushed",
+    )
+
+
+def test_a_version_without_permission_to_read_is_passed_over(models):
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path is closed to other users
+        os.chmod(folder, 0o755)
+        candidate = shutil.copytree(models["candidate"], f"{folder}/candidate")
+        destination = f"{folder}/serving"
+        push(models["first"], destination, b"")
+        unreadable = push(models["second"], destination, b"").path
+        unreadable.chmod(0)
+        with bound_by_permissions():
+            assert serving_versions.state(destination) == "2 unreadable: Permission denied"
+            version, reason, _ = choose_baseline(candidate, destination)
+        unreadable.chmod(0o755)
+    assert version == 1
+    assert "version 2 cannot be read: Permission denied" in reason
 
 
 def test_only_the_model_that_is_compared_with_is_downloaded(tmp_path, models, s3_bucket, monkeypatch):

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -294,3 +295,34 @@ def test_the_images_of_tfrecords_are_left_to_the_run(tmp_path):
     checkup = check_config(config)
     assert checkup.problems == ()
     assert "1 TFRecord files; a run counts their images" in summarise(config, checkup)
+
+
+def test_what_an_unfinished_run_has_written_is_not_needed_again(tmp_path, monkeypatch):
+    write_class_folders(tmp_path / "photos")
+    config = make_config(tmp_path)
+    needed = check.needed_bytes(config, check_config(config).listing)
+    monkeypatch.setattr(check, "free_bytes", lambda folder: needed - 1_000)
+    (problem,) = check_config(config).problems
+    assert (problem.key, "a run writes up to" in problem.message) == ("output", True)
+
+    examples = tmp_path / "runs/pipeline/ImageExampleGen/examples/1/data.gz"
+    examples.parent.mkdir(parents=True)
+    examples.write_bytes(bytes(1_000))
+    assert check_config(config).problems == ()
+
+    summary = tmp_path / "runs/summary.json"
+    summary.write_text("{}")  # that run has finished: a new one writes all of its own
+    os.utime(summary, (examples.stat().st_mtime + 1,) * 2)
+    assert [problem.key for problem in check_config(config).problems] == ["output"]
+
+
+@pytest.mark.parametrize("key", ["output", "push.destination"])
+def test_a_name_that_no_disk_takes_is_reported(tmp_path, key):
+    write_class_folders(tmp_path / "photos")
+    config, folder = make_config(tmp_path), str(tmp_path / ("a" * 300))
+    if key == "output":
+        config = dataclasses.replace(config, output=folder)
+    else:
+        config = dataclasses.replace(config, push=Push(destination=folder))
+    (problem,) = check_config(config).problems
+    assert (problem.key, "File name too long" in problem.message) == (key, True)

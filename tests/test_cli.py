@@ -13,6 +13,7 @@ import pytest
 from pipeline import __version__, cli, output_lock
 from pipeline.cli import main
 from pipeline.config_file import load_config
+from tests.child_process import start
 from tests.finished_runs import finish_a_run
 from tests.tiny_images import write_class_folders
 
@@ -171,7 +172,7 @@ def test_an_output_folder_in_use_is_a_mistake_of_the_user(workplace, capsys):
 def test_ctrl_c_ends_with_130_and_no_traceback(tmp_path):
     pipe = tmp_path / "config.yaml"
     os.mkfifo(pipe)
-    process = subprocess.Popen(
+    process = start(
         [sys.executable, "-m", "pipeline.cli", "check", str(pipe)],
         cwd=ROOT,
         stderr=subprocess.PIPE,

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from components import serving_versions
+from tests.child_process import start
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def headstart(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 def run_until(folder: Path, line_part: str, signal_number: int) -> subprocess.CompletedProcess:
     """Runs the pipeline and sends a signal when a line is printed; waits half a minute for its end."""
     arguments = command("run", "clothes.yaml")
-    with subprocess.Popen(
+    with start(
         arguments,
         cwd=folder,
         env=environment(folder),

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.kubeflow import follow
+from tests.child_process import start
 from tests.kfp_server import KfpServer, task
 from tests.tiny_kubeflow import STEPS, prepare_workplace
 
@@ -177,7 +178,7 @@ def test_ctrl_c_leaves_the_run_alone_and_says_how_to_follow_it(workplace, server
     assert submit(server) == 0
     (run_id,) = server.runs
     command = [sys.executable, "-m", "pipeline.cli", "submit", str(workplace / "clothes.yaml")]
-    process = subprocess.Popen(
+    process = start(
         [*command, "--host", server.address, "--follow", run_id],
         cwd=ROOT,
         stdout=subprocess.PIPE,

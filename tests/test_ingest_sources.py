@@ -1,6 +1,5 @@
 """Listing a source: layouts, odd files and names, fingerprints. No image is opened here."""
 
-import contextlib
 import os
 import pathlib
 import subprocess
@@ -12,9 +11,8 @@ import unicodedata
 import pytest
 
 from components.image_example_gen.sources import detect_format, list_images
+from tests.permissions import bound_by_permissions
 from tests.tiny_sources import rows, write, write_class_folders
-
-NOBODY = 65534  # user id without rights, on every Linux
 
 
 @pytest.fixture
@@ -28,19 +26,6 @@ def split_folders(tmp_path):
         for label in ("cat", "dog"):
             write(tmp_path / "images" / split / label / "1.png")
     return tmp_path / "images"
-
-
-@contextlib.contextmanager
-def bound_by_permissions():
-    """Root reads everything; this makes a test running as root a user whom permissions bind."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
 
 
 # Layouts

@@ -89,6 +89,16 @@ def test_a_config_among_the_images_writes_its_runs_outside(workplace, monkeypatc
     assert check_config(config).problems == ()
 
 
+def test_in_a_folder_whose_name_is_a_pattern_runs_are_written_beside_it(workplace, monkeypatch):
+    folder = workplace / "photos [2024]"
+    write_class_folders(folder / "pets", count=40)
+    monkeypatch.chdir(folder)
+    config = load_config(write_config("pets").file)
+    assert check_config(config).problems == ()
+    assert config.data.source == str(folder / "pets")
+    assert config.output == str(workplace / "runs/pets")
+
+
 def test_an_existing_file_is_never_overwritten_without_force(workplace):
     write_class_folders(workplace / "pets", count=20)
     Path("pets.yaml").write_text("mine")

@@ -1,5 +1,6 @@
 """How a run on this machine ends: exit codes, last lines, the published report, and signals."""
 
+import errno
 import io
 import logging
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from components.errors import RunStopped
-from pipeline import freshness, local_runner
+from pipeline import freshness, full_disk, local_runner
 from pipeline.console import plain_console
 from pipeline.local_runner import ExitCode
 
@@ -62,6 +63,11 @@ def test_a_folder_with_brackets_in_its_name_is_printed_as_it_is(console, tmp_pat
     assert last_lines(console, tmp_path / "[red]")[-1] == f"Report  {tmp_path}/[red]/report.html"
 
 
+def explain(error: Exception, console, tmp_path) -> ExitCode:
+    config = SimpleNamespace(output=str(tmp_path), push=SimpleNamespace(destination="s3://models/pets"))
+    return local_runner._explain(SimpleNamespace(step="DataCheck", error=error), config, console)
+
+
 @pytest.mark.parametrize(
     ("error", "exit_code", "shown"),
     [
@@ -74,9 +80,11 @@ def test_a_folder_with_brackets_in_its_name_is_printed_as_it_is(console, tmp_pat
         (KeyError("label"), 1, "DataCheck failed: KeyError: 'label'"),
     ],
 )
-def test_each_way_to_fail_has_its_exit_code_and_no_traceback(console, caplog, error, exit_code, shown):
+def test_each_way_to_fail_has_its_exit_code_and_no_traceback(
+    console, caplog, tmp_path, error, exit_code, shown
+):
     with caplog.at_level(logging.ERROR):
-        assert local_runner._explain(SimpleNamespace(step="DataCheck", error=error), console) == exit_code
+        assert explain(error, console, tmp_path) == exit_code
     assert console.file.getvalue().strip().splitlines()[0] == shown
     assert "Traceback" not in console.file.getvalue()
     assert bool(caplog.records) == (exit_code == ExitCode.UNEXPECTED)  # the log has the traceback
@@ -94,3 +102,36 @@ def test_a_run_that_was_rolled_back_is_not_shown_as_if_it_still_served(console, 
 @pytest.mark.parametrize(("blessed", "exit_code"), [(True, 0), (False, 3)])
 def test_the_exit_code_of_a_run_that_came_to_its_end_is_that_of_its_model(blessed, exit_code):
     assert local_runner.exit_code_of({"blessed": blessed}) == exit_code
+
+
+def wrapped(error: Exception) -> Exception:
+    outer = RuntimeError("Beam gives every error a new message")
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/somewhere/data.gz"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        wrapped(OSError(errno.ENOSPC, "No space left on device")),
+        RuntimeError("Can't write data (errno = 28, error message = 'No space left on device')"),
+        RuntimeError("Error when executing query: database or disk is full query: CREATE TABLE"),
+    ],
+)
+def test_a_full_disk_is_named_with_the_way_on(console, caplog, tmp_path, monkeypatch, error):
+    full = {str(tmp_path): 3_000_000}
+    monkeypatch.setattr(
+        full_disk.shutil, "disk_usage", lambda folder: SimpleNamespace(free=full.get(str(folder), 9e9))
+    )
+    assert explain(error, console, tmp_path) == ExitCode.BAD_INPUT
+    assert console.file.getvalue() == (
+        f"\nDataCheck: the disk that holds {tmp_path} is full (3 MB are free). Make room there. What is "
+        "finished is kept: the same command goes on from there.\n"
+    )
+    assert caplog.records == []
+
+
+def test_an_error_that_says_nothing_of_a_disk_is_not_taken_for_a_full_one():
+    assert not full_disk.is_full_disk(wrapped(OSError(errno.EACCES, "Permission denied")))

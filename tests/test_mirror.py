@@ -18,6 +18,7 @@ from components.report.mirror import mirror_reports
 from components.report.publish import publish
 from modules.storage import location
 from pipeline.cli import main
+from tests.child_process import start
 
 ROOT = Path(__file__).parent.parent
 
@@ -189,7 +190,7 @@ def test_it_goes_on_through_failures_until_sigterm_and_ends_with_0(tmp_path, fol
     source = tmp_path / "serving"
     source.write_text("in the way")  # not a folder yet: nothing to copy
     command = [sys.executable, "-m", "pipeline.cli", "mirror", str(source), str(folder), "--every", "1"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with start(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         time.sleep(1)
         source.unlink()
         push_models(str(source), tmp_path, "a")

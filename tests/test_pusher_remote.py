@@ -238,7 +238,7 @@ def test_a_version_whose_files_are_not_those_of_its_manifest_is_not_used(tmp_pat
     copy = serving_versions.local_version(pushed.path)
     assert relative_files(copy) == FILES
     (pushed.path / "variables" / "variables.index").write_bytes(b"of another push")
-    with pytest.raises(ValueError, match=rf"the model in {destination}/1 is damaged.*Remove that folder"):
+    with pytest.raises(ValueError, match=rf"the model in {destination}/1 cannot be used.*remove that folder"):
         serving_versions.local_version(pushed.path)
 
 

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from pipeline.stopping import stopped_by_signals
+from tests.child_process import start
 
 STOPPED_BY_ITSELF = """
 import os, signal, subprocess, sys, threading
@@ -32,7 +33,7 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_threads_and_children_at_once_and_says_how_to_go_on(number, exit_code):
     command = [sys.executable, "-c", STOPPED_BY_ITSELF, str(int(number))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         shown, errors = process.communicate(timeout=30)
     child, *lines = shown.split("\n")
     assert process.returncode == exit_code
@@ -71,3 +72,14 @@ def test_signals_are_handled_as_before_when_the_work_is_done():
     with stopped_by_signals("Go on with the same command."):
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_reaches_the_children_of_tests_that_ignore_it_themselves():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with start(["sleep", "30"]) as child:
+            child.send_signal(signal.SIGINT)
+            assert child.wait(timeout=10) == -signal.SIGINT
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -22,6 +22,11 @@ def test_an_array_on_disk_keeps_what_is_written(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "store" / "pixels.npy"), [[1, 2, 3], [4, 5, 6]])
 
 
+def test_an_array_on_disk_has_its_room_before_anything_is_written(tmp_path):
+    ArrayStore(str(tmp_path / "store"), "disk").allocate("pixels", (1 << 20,), np.uint8)
+    assert (tmp_path / "store" / "pixels.npy").stat().st_blocks * 512 >= 1 << 20
+
+
 def test_auto_keeps_small_arrays_in_memory(tmp_path):
     assert not isinstance(ArrayStore(str(tmp_path), "auto").allocate("a", (10,), np.uint8), np.memmap)
 

@@ -1,18 +1,30 @@
 """Which version in the push destination the candidate is compared with."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from components import serving_versions
-from components.baseline.graph import read_saved_model, signatures, unknown_to_this_tensorflow
-from modules.storage import Location, explained
+from components.baseline.graph import damage, read_saved_model, signatures, unknown_to_this_tensorflow
+from components.serving_versions import DamagedModel
+from modules.storage import Location, StorageError, explained
 
 EVALUATED_SIGNATURE = "serving_default"
 
 
-def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> tuple[int | None, str]:
-    """Returns the newest version that the candidate can be compared with, or None, and why.
+class Choice(NamedTuple):
+    """What the candidate is compared with."""
 
-    A version that is the candidate itself is passed over: the comparison would say nothing.
+    version: int | None
+    reason: str
+    folder: Path | None = None
+    """Of the version's model, on this machine; None without a version."""
+
+
+def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> Choice:
+    """Returns the newest version that the candidate can be compared with, if there is any, and why.
+
+    A version that is the candidate itself is passed over: the comparison would say nothing. So is one that
+    is damaged: the model that replaces it must not have to wait for it.
 
     Raises:
       ValueError: when the candidate does not carry its class names.
@@ -26,14 +38,25 @@ def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> tuple
     candidate_hash = serving_versions.content_hash(candidate_dir)
     versions = serving_versions.versions(destination)
     if not versions:
-        return None, f"no model serves from {destination} yet"
+        return Choice(None, f"no model serves from {destination} yet")
     passed_over = []
     for version in sorted(versions, reverse=True):
-        obstacle = _obstacle(versions[version], candidate_hash, labels)
-        if obstacle is None:
-            return version, "; ".join(["it is the newest comparable one", *passed_over])
+        try:
+            obstacle = _obstacle(versions[version], candidate_hash, labels)
+            if obstacle is None:
+                folder = serving_versions.local_version(versions[version])
+                if damaged := damage(folder):
+                    raise DamagedModel(folder, damaged)
+                reason = "; ".join(["it is the newest comparable one", *passed_over])
+                return Choice(version, reason, folder)
+        except StorageError:
+            raise
+        except DamagedModel as error:
+            obstacle = f"is damaged: {error.damage}"
+        except OSError as error:
+            obstacle = f"cannot be read: {error.strerror}"
         passed_over.append(f"version {version} {obstacle}")
-    return None, "; ".join(passed_over)
+    return Choice(None, "; ".join(passed_over))
 
 
 def _obstacle(version_dir: Location, candidate_hash: str, candidate_labels: list[str]) -> str | None:

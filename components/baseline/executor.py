@@ -10,7 +10,6 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components import serving_versions
 from components.baseline.choice import choose_baseline
 from modules.storage import upload_tree
 
@@ -28,11 +27,10 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         candidate_dir = path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict["model"]))
         destination = exec_properties["push_destination"]
-        version, reason = choose_baseline(candidate_dir, destination)
+        version, reason, folder = choose_baseline(candidate_dir, destination)
         logging.info("Baseline model: version %s: %s", version, reason)
         baseline_dir = artifact_utils.get_single_uri(output_dict["baseline_model"])
-        if version is not None:
-            model_dir = serving_versions.local_version(serving_versions.versions(destination)[version])
-            upload_tree(model_dir, path_utils.serving_model_dir(baseline_dir))
+        if folder is not None:
+            upload_tree(folder, path_utils.serving_model_dir(baseline_dir))
         baseline = json.dumps({"version": version, "reason": reason}, indent=2, ensure_ascii=False)
         io_utils.write_string_file(os.path.join(baseline_dir, BASELINE_FILE), baseline)

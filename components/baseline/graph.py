@@ -3,17 +3,57 @@
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
+from components.serving_versions import DamagedModel
 from modules.storage import location
 
 _NAMED = 5  # this many operations are named, the rest counted
 
 
 def read_saved_model(saved_model_dir: str | Path) -> saved_model_pb2.SavedModel:
-    """Returns the description of a model: graphs and signatures, without its weights."""
-    return saved_model_pb2.SavedModel.FromString((location(saved_model_dir) / "saved_model.pb").read_bytes())
+    """Returns the description of a model: graphs and signatures, without its weights.
+
+    Raises:
+      DamagedModel: when it is not the description of a model.
+    """
+    content = (location(saved_model_dir) / "saved_model.pb").read_bytes()
+    try:
+        saved_model = saved_model_pb2.SavedModel.FromString(content)
+    except DecodeError:
+        saved_model = saved_model_pb2.SavedModel()
+    if not saved_model.meta_graphs:
+        raise DamagedModel(saved_model_dir, "saved_model.pb is damaged")
+    return saved_model
+
+
+def damage(saved_model_dir: Path) -> str | None:
+    """Returns which files of a local model are missing or damaged; None for a sound one.
+
+    Every variable is read once, which checks its checksum.
+    """
+    try:
+        saved_model = read_saved_model(saved_model_dir)
+    except DamagedModel as error:
+        return error.damage
+    for graph in saved_model.meta_graphs:
+        for asset in graph.asset_file_def:
+            if not (saved_model_dir / "assets" / asset.filename).is_file():
+                return f"assets/{asset.filename} is missing"
+    try:
+        variables = tf.train.load_checkpoint(str(saved_model_dir / "variables" / "variables"))
+        for name in variables.get_variable_to_dtype_map():
+            variables.get_tensor(name)
+    except Exception as error:  # of many kinds, by what the damaged bytes happen to mean
+        return f"its variables cannot be read ({first_line(error)})"
+    return None
+
+
+def first_line(error: Exception) -> str:
+    """Returns what an error of TensorFlow says before its stack traces."""
+    return str(error).strip().partition("\n")[0]
 
 
 def signatures(saved_model: saved_model_pb2.SavedModel) -> set[str]:

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from absl import logging
+from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
 from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
@@ -16,12 +17,12 @@ from tfx.utils import io_utils
 from components import serving_versions
 from components.data_check import classes, ingest, numbers
 from components.data_check.anomalies import schema_violations
-from components.data_check.findings import Finding, refusal, verdict
+from components.data_check.findings import NOTICE, Finding, refusal, verdict
 from components.errors import RunStopped
 from components.schema_gen.schema_file import schema_classes
 from components.schema_gen.statistics import class_counts
 from modules import features
-from modules.storage import explained, location, make_folder
+from modules.storage import StorageError, explained, location, make_folder
 
 VERDICT_FILE = "verdict.json"
 
@@ -99,6 +100,13 @@ def findings_since_serving(
     except FileNotFoundError:
         logging.info("Version %d says nothing about its data, there is no %s", version, recorded)
         return []
+    except StorageError:
+        raise
+    except (OSError, DecodeError) as error:
+        reason = (
+            f"{recorded} cannot be read ({error}), so that no change since version {version} was looked for"
+        )
+        return [Finding("data", reason, NOTICE)]
     counts_now, counts_before = class_counts(train), class_counts(before)
     if not counts_now or not counts_before:
         return []

@@ -8,10 +8,9 @@ A manifest that `components.pusher.rollback` wrote has three keys more than the 
 """
 
 import dataclasses
-import json
 
 from components import serving_versions
-from modules.storage import Location, explained
+from modules.storage import Location
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +48,7 @@ def read(destination: str) -> list[Version]:
 
 def read_version(number: int, path: Location) -> Version:
     """Returns one version with its manifest."""
-    return Version(number, path, _manifest(path))
+    return Version(number, path, serving_versions.read_manifest(path))
 
 
 def withdrawn(versions: list[Version]) -> dict[str, int]:
@@ -82,12 +81,3 @@ def rolled_back_since(destination: str, state: str) -> str | None:
             )
         version = by_number.get(before["version"])
     return None
-
-
-def _manifest(path: Location) -> dict:
-    file = path / serving_versions.MANIFEST
-    try:
-        with explained(file):
-            return json.loads(file.read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}

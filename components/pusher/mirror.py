@@ -5,7 +5,6 @@ version. So each version is copied under a hidden name and renamed when it is wh
 """
 
 import itertools
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,10 +69,7 @@ def _newest(source: str, keep: int) -> list[Version]:
 
 def _is_copy(target: Path, version: Version) -> bool:
     """True when a local version is the source's, and not one of the same number from an earlier life."""
-    try:
-        return json.loads((target / serving_versions.MANIFEST).read_bytes()) == version.manifest
-    except FileNotFoundError:
-        return not version.manifest and serving_versions.has_model(target)
+    return serving_versions.has_model(target) and (serving_versions.read_manifest(target) == version.manifest)
 
 
 def _copy(version: Version, target: Path) -> None:

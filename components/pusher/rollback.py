@@ -40,13 +40,14 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
       ValueError: when there is no such version, or it serves already, or it is damaged.
       StorageError: when the destination is an address that cannot be read or written.
     """
-    versions = [version for version in history.read(destination) if serving_versions.has_model(version.path)]
-    if not versions:
+    versions = history.read(destination)
+    with_model = [version for version in versions if serving_versions.has_model(version.path)]
+    if not with_model:
         raise ValueError(f"nothing was pushed to {destination} yet, so there is nothing to go back to")
-    serving, target = versions[-1], _target(versions, destination, to)
+    serving, target = versions[-1], _target(with_model, versions, destination, to)
     withdrawn = history.withdrawn(versions) | {
         model_hash(version): version.number
-        for version in versions
+        for version in with_model
         if version.number > target.number and not version.is_rollback
     }
     withdrawn.pop(model_hash(target), None)
@@ -63,21 +64,26 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
     return RolledBack(pushed.version, target.number, tuple(sorted(withdrawn.values())))
 
 
-def model_hash(version: Version) -> str:
-    """Returns the content hash of a version's model, computed when its manifest does not say it."""
-    return version.content_hash or serving_versions.version_hash(version.path)
+def model_hash(version: Version) -> str | None:
+    """Returns the content hash of a version's model, computed when its manifest does not say it.
+
+    None for a version without a model that has no manifest either.
+    """
+    if version.content_hash or not serving_versions.has_model(version.path):
+        return version.content_hash
+    return serving_versions.version_hash(version.path)
 
 
-def _target(versions: list[Version], destination: str, to: int | None) -> Version:
+def _target(with_model: list[Version], versions: list[Version], destination: str, to: int | None) -> Version:
     serving = versions[-1]
     if to is not None:
-        for version in versions:
+        for version in with_model:
             if version.number == to:
                 return version
-        numbers = ", ".join(str(version.number) for version in versions)
+        numbers = ", ".join(str(version.number) for version in with_model)
         raise ValueError(f"--to {to}: there is no such version in {destination}. Use one of {numbers}")
     withdrawn = history.withdrawn(versions)
-    for version in reversed(versions[:-1]):
+    for version in reversed(with_model):
         if model_hash(version) != model_hash(serving) and model_hash(version) not in withdrawn:
             return version
     raise ValueError(

@@ -79,7 +79,7 @@ def run(config: str, sets: tuple[str, ...]) -> int:
     \b
     Exit codes:
       0  the model was pushed, or nothing has changed
-      2  the config or the command is wrong
+      2  the config or the command is wrong, or a disk is full
       3  the model was not blessed; what served before still serves
       4  the data was refused before training
       1  something unexpected; 130: Ctrl-C
@@ -95,10 +95,11 @@ def run(config: str, sets: tuple[str, ...]) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from modules.storage import StorageError
     from pipeline import local_runner, output_lock
+    from pipeline.full_disk import DiskFull
 
     try:
         return int(local_runner.run(loaded, checkup.listing.fingerprint()))
-    except (output_lock.OutputInUse, ConnectionError, StorageError) as error:
+    except (output_lock.OutputInUse, ConnectionError, StorageError, DiskFull) as error:
         raise UserError(str(error)) from None
 
 

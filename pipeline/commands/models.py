@@ -19,9 +19,10 @@ from pipeline.commands.common import BAD_INPUT, CONFIG_ARGUMENT, SET_OPTION, STA
 def predict(images: tuple[str, ...], model: str | None, config: str | None, top: int, as_json: bool) -> int:
     """Say what is on each IMAGE, by the newest pushed model.
 
-    An IMAGE may be a folder: every image below it is answered. Without --model and --config the
-    model pushed last below runs/ answers. Images that cannot be read are named, and the exit code
-    is then 2.
+    An IMAGE may be a folder or an address (s3://..., gs://...): every image below it is answered,
+    by the rules of ingest (docs/data.md); what else lies there is counted on stderr. Without
+    --model and --config the model pushed last below runs/ answers. Images that cannot be read are
+    named, and the exit code is then 2, as for a model that cannot be used.
 
     \b
     Examples:
@@ -30,10 +31,12 @@ def predict(images: tuple[str, ...], model: str | None, config: str | None, top:
       headstart predict shirt.png --model runs/quickstart/serving --json
     """
     from pipeline import predict as prediction
+    from pipeline.served_model import find_model
+    from pipeline.stopping import stopped_by_signals
 
     try:
-        served = prediction.find_model(model, config)
-        files = prediction.find_images(images)
+        served = find_model(model, config)
+        files, notes = prediction.find_images(images)
     except (ValueError, OSError) as error:
         raise UserError(str(error)) from None
     # Nothing that libraries say while they are loaded belongs among the answers: 3 leaves out errors
@@ -41,13 +44,24 @@ def predict(images: tuple[str, ...], model: str | None, config: str | None, top:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    unreadable = 0
+    for note in notes:
+        click.echo(note, err=True)
+    unreadable, passed_over = 0, []
     try:
-        for answer in prediction.predict(served, files, top):
-            unreadable += answer.error is not None
-            click.echo(json.dumps(answer.as_dict(), ensure_ascii=False) if as_json else str(answer))
+        with stopped_by_signals("Stopped.", descriptor=2):
+            for answer in prediction.predict(served, files, top):
+                if answer.is_passed_over:
+                    passed_over.append(answer)
+                    continue
+                unreadable += answer.error is not None
+                # JSON is UTF-8 (RFC 8259), whatever the terminal's encoding is.
+                click.echo(
+                    json.dumps(answer.as_dict(), ensure_ascii=False).encode() if as_json else str(answer)
+                )
     except ValueError as error:
         raise UserError(str(error)) from None
+    if passed_over:
+        click.echo(prediction.passed_over_text(passed_over), err=True)
     return BAD_INPUT if unreadable else 0
 
 

@@ -1,0 +1,36 @@
+"""What runs that were stopped or killed left in an output folder, and no later run will read."""
+
+import shutil
+from pathlib import Path, PurePath
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+
+SYSTEM = ".system"  # TFX's temporary and working folders, of one execution each
+
+
+def remove_leftovers(root: Path, metadata_connection_config) -> None:
+    """Removes half-written artifacts and temporary folders, which would fill the disk for ever.
+
+    TFX records an artifact once it is whole; the folder of one that is not recorded is of a step that never
+    ended. To be called while nobody else works there, see `pipeline.output_lock`.
+
+    Args:
+      root: of the pipeline: ROOT/STEP/OUTPUT/EXECUTION and ROOT/STEP/.system.
+      metadata_connection_config: of the metadata store of all its runs.
+    """
+    if not root.is_dir():
+        return
+    with metadata.Metadata(metadata_connection_config) as connection:
+        artifacts = connection.store.get_artifacts()
+    # Without what stands before: an output folder may have been moved.
+    whole = {
+        PurePath(artifact.uri).parts[-3:]
+        for artifact in artifacts
+        if artifact.state == metadata_store_pb2.Artifact.LIVE
+    }
+    for folder in root.glob("*/*/*"):
+        if folder.parent.name != SYSTEM and folder.parts[-3:] not in whole:
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in root.glob(f"*/{SYSTEM}"):
+        shutil.rmtree(folder, ignore_errors=True)
