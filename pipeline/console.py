@@ -88,7 +88,7 @@ def quiet_console(log_file: Path) -> Iterator[Console]:
 
 
 def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
-    """Writes what a stream holds back; where there is no room for it, it goes nowhere, never to the screen."""
+    """Writes what a stream holds back; without room for it, it goes nowhere, and never to the screen."""
     try:
         stream.flush()
     except OSError:

@@ -6,10 +6,12 @@ from pathlib import Path, PurePath
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from pipeline.beam_runner import sqlite_metadata
+
 SYSTEM = ".system"  # TFX's temporary and working folders, of one execution each
 
 
-def remove_leftovers(root: Path, metadata_connection_config) -> None:
+def remove_leftovers(root: Path, metadata_file: Path) -> None:
     """Removes half-written artifacts and temporary folders, which would fill the disk for ever.
 
     TFX records an artifact once it is whole; the folder of one that is not recorded is of a step that never
@@ -17,11 +19,11 @@ def remove_leftovers(root: Path, metadata_connection_config) -> None:
 
     Args:
       root: of the pipeline: ROOT/STEP/OUTPUT/EXECUTION and ROOT/STEP/.system.
-      metadata_connection_config: of the metadata store of all its runs.
+      metadata_file: the metadata store of all its runs. Without it nobody knows what is whole, and all stays.
     """
-    if not root.is_dir():
+    if not root.is_dir() or not metadata_file.is_file():
         return
-    with metadata.Metadata(metadata_connection_config) as connection:
+    with metadata.Metadata(sqlite_metadata(metadata_file)) as connection:
         artifacts = connection.store.get_artifacts()
     # Without what stands before: an output folder may have been moved.
     whole = {

@@ -72,8 +72,8 @@ def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Cons
     with console.status("loading TensorFlow and TFX"):
         from pipeline import beam_runner, dag, leftovers
     output = Path(config.output)
-    root, metadata = output / "pipeline", beam_runner.sqlite_metadata(output / "metadata.sqlite")
-    leftovers.remove_leftovers(root, metadata)
+    root, metadata_file = output / "pipeline", output / "metadata.sqlite"
+    leftovers.remove_leftovers(root, metadata_file)
     (output / dag.REFUSAL_FILE).unlink(missing_ok=True)  # what an earlier run found wrong with the data
     surroundings = dag.Surroundings(
         source_fingerprint=source_fingerprint,
@@ -84,7 +84,7 @@ def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Cons
         config,
         surroundings,
         root=str(root),
-        metadata_connection_config=metadata,
+        metadata_connection_config=beam_runner.sqlite_metadata(metadata_file),
     )
     failure = beam_runner.run(pipeline, console)
     if failure and not isinstance(failure.error, NotBlessed):
