@@ -241,7 +241,7 @@ def test_a_link_to_a_containing_folder_is_not_followed(class_folders, tmp_path, 
 def test_a_link_to_a_folder_around_the_link_that_the_source_lies_behind_is_not_followed(
     class_folders, tmp_path
 ):
-    (tmp_path / "around").mkdir()
+    write(tmp_path / "around" / "other.png")
     (tmp_path / "around" / "way").symlink_to(tmp_path)
     source = tmp_path / "around" / "way" / "images"
     (class_folders / "cat" / "loop").symlink_to(tmp_path / "around")
