@@ -223,6 +223,16 @@ def test_a_link_to_a_containing_folder_is_not_followed(class_folders, tmp_path, 
     assert "'cat/inner/loop' links back to a folder that contains it; it is not followed" in listing.findings
 
 
+def test_a_link_to_a_folder_around_the_link_that_the_source_lies_behind_is_not_followed(
+    class_folders, tmp_path
+):
+    write(tmp_path / "around" / "other.png")
+    (tmp_path / "around" / "way").symlink_to(tmp_path)
+    source = tmp_path / "around" / "way" / "images"
+    (class_folders / "cat" / "loop").symlink_to(tmp_path / "around")
+    assert len(list_images(str(source)).files) == 3
+
+
 def test_broken_links_and_special_files_are_set_aside(class_folders):
     (class_folders / "cat" / "gone.png").symlink_to(class_folders / "absent.png")
     (class_folders / "cat" / "self.png").symlink_to(class_folders / "cat" / "self.png")

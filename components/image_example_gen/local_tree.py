@@ -17,8 +17,9 @@ class LocalTree(FileTree):
 
     def __init__(self, source: str):
         self.root = os.path.abspath(source)
-        # A tree of many classes asks for the same ones again and again.
+        # A tree of many classes asks for the same folders again and again.
         self._folders_around = functools.cache(_folders_around)
+        self._realpath = functools.cache(os.path.realpath)
 
     @property
     def kind(self) -> Optional[str]:
@@ -54,7 +55,10 @@ class LocalTree(FileTree):
 
     def walk(self, folder: str) -> Walk:
         place = os.path.normpath(os.path.join(self.root, folder))
-        parent = os.path.dirname(os.path.realpath(place) if os.path.islink(place) else place)
+        is_link = os.path.islink(place)
+        parent = (
+            os.path.dirname(os.path.realpath(place)) if is_link else self._realpath(os.path.dirname(place))
+        )
         around = self._folders_around(parent)
         around |= self._folders_around(self.root if folder else os.path.dirname(self.root))
         walked = Walk()
@@ -122,5 +126,5 @@ def _identity(folder: str) -> Identity:
 
 def _folders_around(folder: str) -> frozenset[Identity]:
     """Returns the identities of a folder and of all folders that contain it."""
-    path = pathlib.Path(folder).resolve()
+    path = pathlib.Path(folder)
     return frozenset(_identity(str(around)) for around in (path, *path.parents))
