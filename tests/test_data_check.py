@@ -297,3 +297,14 @@ def test_the_step_declares_what_the_executor_reads():
     assert step.outputs["data_verdict"].type is artifacts.DataVerdict
     assert step.exec_properties["max_rejected_share"] == 0.0
     assert step.exec_properties["serving_state"] == "none"
+
+
+def test_damaged_statistics_of_the_serving_model_are_noticed_and_stop_nothing(tmp_path):
+    recorded = tmp_path / "serving" / "3" / serving_versions.TRAINING_STATISTICS
+    recorded.parent.mkdir(parents=True)
+    recorded.write_bytes(b"\xff garbage")
+    verdict = check(tmp_path)
+    assert verdict["ok"]
+    (finding,) = verdict["findings"]
+    assert finding["feature"] == "data"
+    assert "no change since version 3 was looked for" in finding["reason"]

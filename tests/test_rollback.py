@@ -184,3 +184,25 @@ def test_a_rollback_is_no_reason_to_train_the_same_model_again(project):
     assert str(found).endswith("Version 2 was rolled back: version 3, a copy of version 1, serves now.")
     other = dataclasses.replace(config, training=dataclasses.replace(config.training, seed=1))
     assert freshness.look(other, source_fingerprint(config)).changes == ("the config changed",)
+
+
+def test_when_the_newest_version_lost_its_model_the_one_before_it_serves_again(destination, tmp_path):
+    push_models(destination, tmp_path, "older", "good", "lost")
+    (serving_versions.versions(destination)[3] / "saved_model.pb").unlink()
+
+    assert rollback(destination) == RolledBack(version=4, copy_of=2, withdrawn=())
+    assert (serving_versions.versions(destination)[4] / "saved_model.pb").read_text() == "good"
+
+
+def test_a_damaged_version_is_never_made_to_serve_again(destination, tmp_path):
+    push_models(destination, tmp_path, "damaged", "bad")
+    (serving_versions.versions(destination)[1] / "variables/variables.index").write_text("other bytes")
+
+    with pytest.raises(ValueError, match="1 cannot be used: "):
+        rollback(destination)
+    assert list(serving_versions.versions(destination)) == [1, 2]
+
+
+def test_a_damaged_summary_counts_as_none(tmp_path):
+    (tmp_path / "summary.json").write_text('{"written": "2026-')
+    assert freshness.read_summary(str(tmp_path)) is None
