@@ -8,7 +8,7 @@
 # neither a compiler nor Python's headers. Building them takes g++ and those Pythons, with headers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-. ../find_python.sh
+. ../stacks.sh
 
 [ $# -gt 0 ] || set -- 3.10 3.11 3.12 3.13
 build=$(mktemp -d)
