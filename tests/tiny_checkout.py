@@ -1,4 +1,4 @@
-"""A checkout to set up: the real scripts of requirements/, small locks, stand-ins for uv, Pythons and a driver."""
+"""A checkout to set up: the real scripts, small locks, and stand-ins for uv, Pythons and the driver."""
 
 import os
 import shutil
