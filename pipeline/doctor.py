@@ -41,7 +41,7 @@ class SeenGpus:
     count: int | None
     """None where it did not answer."""
     words: str
-    """The last that it said about GPUs, or about why it did not answer."""
+    """The last that it said about GPUs, if anything; or why it did not answer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,12 +164,19 @@ def judge_gpu(names: list[str], seen: SeenGpus | None, has_cuda: bool) -> Findin
     if seen.count is None:
         return Finding("fails", "GPU", f"{found}; asking TensorFlow about it failed: {seen.words}")
     if seen.count == 0:
-        reason = (
-            f"It says: {seen.words}"
-            if has_cuda
-            else "CUDA's libraries are missing: `make setup` brings them, and so does an image made with "
-            "ACCELERATOR=gpu; ACCELERATOR=cpu leaves them out"
-        )
+        if not has_cuda:
+            reason = (
+                "CUDA's libraries are missing: `make setup` brings them, and so does an image made with "
+                "ACCELERATOR=gpu; ACCELERATOR=cpu leaves them out"
+            )
+        elif seen.words:
+            reason = f"It says: {seen.words}"
+        else:
+            # NVIDIA's CUDA Compatibility guide, minor version compatibility.
+            reason = (
+                "It does not say why. CUDA 12 needs a driver of version 525 or newer, and "
+                "CUDA_VISIBLE_DEVICES can hide GPUs"
+            )
         return Finding("note", "GPU", f"{found}; TensorFlow sees none and trains on the CPU. {reason}")
     hint = "; training.distribution: mirrored uses all of them" if seen.count > 1 else ""
     return Finding("fits", "GPU", f"{found}; TensorFlow sees {seen.count}{hint}")
@@ -223,7 +230,7 @@ def ask_tensorflow() -> SeenGpus:
     if answer.returncode:
         return SeenGpus(None, lines[-1] if lines else f"exit code {answer.returncode}")
     reasons = [line for line in lines if "GPU" in line or "CUDA" in line]
-    return SeenGpus(int(answer.stdout.split()[-1]), reasons[-1] if reasons else "nothing about the reason")
+    return SeenGpus(int(answer.stdout.split()[-1]), reasons[-1] if reasons else "")
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -130,7 +130,7 @@ fi
 accelerator=${ACCELERATOR:-$(has_gpu && echo gpu || echo cpu)}
 locks=(-r "$lock") size="about 3 GB"
 if [ "$accelerator" = gpu ]; then
-  locks+=(-r "$cuda_lock") size="about 7 GB with CUDA's, which ACCELERATOR=cpu leaves out"
+  locks+=(-r "$cuda_lock") size="6 to 7 GB with CUDA's, which ACCELERATOR=cpu leaves out"
 fi
 echo "Setting up $environment with $("$python" --version) and the packages of $lock: $size, some minutes the first time."
 "$uv" venv --quiet --clear --python "$python" "$environment"

@@ -81,6 +81,11 @@ def test_a_gpu_that_tensorflow_does_not_see_in_spite_of_cuda_comes_with_its_word
     assert finding.message.endswith("trains on the CPU. It says: failed call to cuInit")
 
 
+def test_a_gpu_that_tensorflow_does_not_see_without_a_word_comes_with_what_to_look_at():
+    finding = doctor.judge_gpu(["NVIDIA L4"], doctor.SeenGpus(0, ""), has_cuda=True)
+    assert "CUDA 12 needs a driver of version 525 or newer" in finding.message
+
+
 def test_a_tensorflow_that_does_not_start_fails():
     finding = doctor.judge_gpu(["NVIDIA L4"], doctor.SeenGpus(None, "ImportError: no"), has_cuda=True)
     assert (finding.verdict, finding.message[-15:]) == ("fails", "ImportError: no")
@@ -95,7 +100,7 @@ def write_script(path, text):
 @pytest.mark.parametrize(
     ("script", "seen"),
     [
-        ("echo 2", (2, "nothing about the reason")),
+        ("echo 2", (2, "")),
         (
             "echo '2026-11-25 17:41:30: I tsl/cudart_stub.cc:32] Could not find cuda drivers, no GPU' >&2; "
             "echo 'TF-TRT Warning: Could not find TensorRT' >&2; echo 0",
