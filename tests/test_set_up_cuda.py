@@ -27,7 +27,7 @@ def test_a_driver_brings_cuda_and_a_second_call_does_nothing(checkout):
     checkout.add_driver()
     assert "CUDA" in checkout.set_up().stdout
     assert installed(checkout) == WITH_CUDA
-    assert checkout.set_up().stdout == ""
+    assert checkout.does_nothing()
 
 
 def test_cudas_libraries_lie_in_the_folder_that_tensorflow_searches(checkout):
@@ -54,20 +54,20 @@ def test_without_a_gpu_there_is_no_cuda(checkout, gpus):
         checkout.add_driver(gpus)
     checkout.set_up()
     assert installed(checkout) == WITHOUT
-    assert checkout.set_up().stdout == ""
+    assert checkout.does_nothing()
 
 
 def test_accelerator_cpu_leaves_cuda_out(checkout):
     checkout.add_driver()
     checkout.set_up(ACCELERATOR="cpu")
     assert installed(checkout) == WITHOUT
-    assert checkout.set_up(ACCELERATOR="cpu").stdout == ""
+    assert checkout.does_nothing(ACCELERATOR="cpu")
 
 
 def test_accelerator_gpu_brings_cuda_to_a_machine_without_a_driver(checkout):
     checkout.set_up(ACCELERATOR="gpu")
     assert installed(checkout) == WITH_CUDA
-    assert checkout.set_up(ACCELERATOR="gpu").stdout == ""
+    assert checkout.does_nothing(ACCELERATOR="gpu")
 
 
 def test_a_driver_that_comes_later_sets_up_again_once(checkout):
@@ -76,7 +76,7 @@ def test_a_driver_that_comes_later_sets_up_again_once(checkout):
     checkout.add_driver()
     checkout.set_up()
     assert installed(checkout) == WITH_CUDA
-    assert checkout.set_up().stdout == ""
+    assert checkout.does_nothing()
 
 
 def test_accelerator_cpu_that_comes_later_sets_up_again_once(checkout):
@@ -85,7 +85,7 @@ def test_accelerator_cpu_that_comes_later_sets_up_again_once(checkout):
     checkout.take_uv_calls()
     checkout.set_up(ACCELERATOR="cpu")
     assert installed(checkout) == WITHOUT
-    assert checkout.set_up(ACCELERATOR="cpu").stdout == ""
+    assert checkout.does_nothing(ACCELERATOR="cpu")
 
 
 def test_machines_with_and_without_a_gpu_share_a_checkout(checkout):
@@ -93,9 +93,9 @@ def test_machines_with_and_without_a_gpu_share_a_checkout(checkout):
     checkout.set_up()
     checkout.take_uv_calls()
     (checkout.bin / "nvidia-smi").unlink()
-    assert checkout.set_up().stdout == ""
+    assert checkout.does_nothing()
     checkout.add_driver()
-    assert checkout.set_up().stdout == ""
+    assert checkout.does_nothing()
     assert checkout.take_uv_calls() == []
 
 

@@ -42,8 +42,7 @@ def test_environment_is_made_from_the_lock_with_hashes(checkout_with_python):
 def test_second_call_does_nothing(checkout_with_python):
     checkout_with_python.set_up()
     checkout_with_python.take_uv_calls()
-    second = checkout_with_python.set_up()
-    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+    assert checkout_with_python.does_nothing()
     assert checkout_with_python.take_uv_calls() == []
 
 

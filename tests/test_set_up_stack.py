@@ -38,7 +38,7 @@ def test_the_current_stack_is_taken_where_only_that_fits(new_machine):
     assert lock.endswith("-r requirements/tfx-1.21.txt")
     assert "--python .venvs/current" in editable
     assert new_machine.link == ".venvs/current"
-    assert new_machine.set_up().stdout == ""
+    assert new_machine.does_nothing()
 
 
 def test_the_newest_python_of_the_current_stack_is_taken(new_machine):
@@ -67,7 +67,7 @@ def test_the_stack_that_is_set_up_already_stays(new_machine):
     new_machine.set_up()
     new_machine.take_uv_calls()
     new_machine.add_python("python3.10")
-    assert new_machine.set_up().stdout == ""
+    assert new_machine.does_nothing()
     (new_machine.root / "requirements" / "tfx-1.21.txt").write_text("# another\n")
     new_machine.set_up()
     assert new_machine.take_uv_calls()[0].endswith(".venvs/current")
@@ -90,9 +90,21 @@ def test_a_named_stack_leaves_the_link_where_it_leads(new_machine):
     assert (new_machine.root / ".venvs" / "current" / "made-from").exists()
     assert new_machine.link == ".venvs/default"
     new_machine.take_uv_calls()
-    assert new_machine.set_up().stdout == ""
-    assert new_machine.set_up("current").stdout == ""
+    assert new_machine.does_nothing()
+    assert new_machine.does_nothing("current")
     assert new_machine.take_uv_calls() == []
+
+
+def test_of_two_stacks_that_are_set_up_the_one_that_the_link_leads_to_stays(new_machine):
+    new_machine.add_python("python3.10")
+    new_machine.set_up("current")
+    new_machine.set_up("default")
+    assert new_machine.link == ".venvs/current"
+    assert new_machine.does_nothing()
+    (new_machine.root / "requirements" / "tfx-1.21.txt").write_text("# another\n")
+    new_machine.take_uv_calls()
+    new_machine.set_up()
+    assert new_machine.take_uv_calls()[0].endswith(".venvs/current")
 
 
 def test_a_named_stack_makes_the_link_where_there_is_none(new_machine):
@@ -100,7 +112,7 @@ def test_a_named_stack_makes_the_link_where_there_is_none(new_machine):
     new_machine.set_up("current")
     assert new_machine.link == ".venvs/current"
     new_machine.take_uv_calls()
-    assert new_machine.set_up().stdout == ""
+    assert new_machine.does_nothing()
 
 
 def test_a_link_to_an_environment_that_was_removed_counts_for_nothing(new_machine):

@@ -88,6 +88,11 @@ class Checkout:
     def set_up(self, *stack: str, **environment: str) -> subprocess.CompletedProcess:
         return subprocess.run(**self.command(*stack, **environment), check=False)
 
+    def does_nothing(self, *stack: str, **environment: str) -> bool:
+        """Tells whether another call finds everything done."""
+        done = self.set_up(*stack, **environment)
+        return (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
     def take_uv_calls(self) -> list[str]:
         """Returns the calls of uv since the last time this was asked."""
         calls = self.root / "uv_calls"
