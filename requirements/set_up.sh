@@ -91,6 +91,11 @@ use_stack "${order[0]}"
 if is_complete && is_linked; then
   exit 0
 fi
+if [ "$(uname -sm)" != "Linux x86_64" ]; then
+  echo "TFX has packages for Linux on x86_64 alone, and this is $(uname -sm). The container image runs here, too: docker" \
+    "build --platform linux/amd64, see kubernetes/README.md." >&2
+  exit 1
+fi
 
 wait_for_turn
 adopt .venv-current current || true

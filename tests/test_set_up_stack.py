@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny_checkout import Checkout
+from tests.tiny_checkout import Checkout, write_script
 
 ROOT = Path(__file__).parents[1]
 
@@ -198,6 +198,14 @@ def test_a_named_stack_that_does_not_fit_points_to_the_one_that_does(new_machine
     answer = new_machine.set_up("default")
     assert answer.returncode == 1
     assert "The current stack (TFX 1.21) lacks nothing: call make with STACK=current." in answer.stderr
+
+
+def test_another_processor_is_pointed_to_the_container_image(new_machine):
+    write_script(new_machine.bin / "uname", "#!/bin/bash\necho Linux aarch64\n")
+    answer = new_machine.set_up()
+    assert answer.returncode == 1
+    assert "TFX has packages for Linux on x86_64 alone, and this is Linux aarch64." in answer.stderr
+    assert new_machine.take_uv_calls() == []
 
 
 def test_an_unknown_stack_is_refused_with_those_there_are(old_machine):
