@@ -3,9 +3,11 @@
 SHELL := /bin/bash
 CONFIG ?= pipeline/configs/quickstart.yaml
 ARGS ?=
-STACK ?= default
 JOBS ?= 2
-VENV = $(if $(filter current,$(STACK)),.venv-current,.venv)
+# Empty: the stack that is set up already, or else what this machine can carry; see requirements/set_up.sh.
+STACK ?=
+ACCELERATOR ?=
+VENV = $(if $(STACK),.venvs/$(STACK),.venv)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-slow bench lint format docs setup checks lock clean
@@ -36,8 +38,8 @@ format: setup ## Format the code and mend what ruff can mend
 docs: setup ## Write docs/config.md anew from the settings
 	$(VENV)/bin/python -m pipeline.config_docs > docs/config.md
 
-setup: ## Make .venv from the lock; done already, it does nothing. STACK=current: TFX 1.21, in .venv-current
-	@requirements/set_up.sh $(STACK)
+setup: ## Make .venv from a lock; done already, it does nothing. STACK=default or current, ACCELERATOR=cpu or gpu decide
+	@ACCELERATOR='$(ACCELERATOR)' requirements/set_up.sh '$(STACK)'
 
 checks: setup ## Make .tools/checks, with what only the tests of Kubernetes' manifests need
 	@requirements/set_up_checks.sh $(VENV)/bin/python
@@ -59,5 +61,5 @@ lock: ## Resolve both stacks and the checks into their locks again; ARGS=--upgra
 	$(LOCK) --universal --python-version 3.10 requirements/checks.in --output-file requirements/checks.txt $(ARGS)
 
 clean: ## Remove what the other targets made, except runs/
-	rm -rf .venv .venv-current .tools .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venvs .tools .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,6 +18,7 @@ PACKAGES = ("tfx", "tensorflow", "keras", "tensorflow-model-analysis", "apache-b
 # Estimates: TFX and TensorFlow take 1 GB once imported, and the InfraCheck's process comes on top.
 MEMORY_BYTES, COMFORTABLE_MEMORY_BYTES = 3e9, 8e9
 DISK_BYTES, COMFORTABLE_DISK_BYTES = 1e9, 10e9
+TENSORFLOW_SECONDS = 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,16 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.verdict:6} {self.subject:18} {self.message}"
+
+
+@dataclasses.dataclass(frozen=True)
+class SeenGpus:
+    """What TensorFlow answers when asked for its GPUs."""
+
+    count: int | None
+    """None where it did not answer."""
+    words: str
+    """The last that it said about GPUs, if anything; or why it did not answer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +83,7 @@ def examine(folder: Path, ask_network: bool = True) -> list[Finding]:
             COMFORTABLE_DISK_BYTES,
             "free",
         ),
-        judge_gpu(gpu_names()),
+        examine_gpu(),
         *([judge_weights(reach_weights())] if ask_network else []),
     ]
 
@@ -95,7 +106,7 @@ def judge_stacks(python: tuple[int, int], glibc: tuple[int, int] | None) -> list
         findings.append(Finding(verdict, stack.name, "; ".join([stack.versions, *reasons])))
     if not any(first <= python <= last for first, last in (stack.python for stack in STACKS)):
         findings.append(
-            Finding("fails", "Python", f"{_dotted(python)} fits no stack; `make setup` finds a 3.10")
+            Finding("fails", "Python", f"{_dotted(python)} fits no stack; `make setup` finds one that does")
         )
     return findings
 
@@ -130,14 +141,45 @@ def judge_amount(subject: str, size: float, least: float, comfortable: float, un
     return Finding("fits", subject, text)
 
 
-def judge_gpu(names: list[str]) -> Finding:
-    """Says what trains."""
+def examine_gpu() -> Finding:
+    """Asks the driver, and TensorFlow only where there is one: that takes some 10 seconds."""
+    names = gpu_names()
+    has_cuda = installed_version("nvidia-cudnn-cu12") is not None
+    return judge_gpu(names, ask_tensorflow() if names else None, has_cuda)
+
+
+def judge_gpu(names: list[str], seen: SeenGpus | None, has_cuda: bool) -> Finding:
+    """Says what trains.
+
+    Args:
+      names: the GPUs that the driver knows.
+      seen: those that TensorFlow sees; None where there is no driver, and nothing to ask.
+      has_cuda: whether CUDA's libraries are installed beside TensorFlow.
+    """
     if not names:
         return Finding(
             "note", "GPU", "none: training runs on the CPU, which suits small backbones and image sizes"
         )
-    hint = "; training.distribution: mirrored uses all of them" if len(names) > 1 else ""
-    return Finding("fits", "GPU", f"{', '.join(names)}{hint}")
+    found = ", ".join(names)
+    if seen.count is None:
+        return Finding("fails", "GPU", f"{found}; asking TensorFlow about it failed: {seen.words}")
+    if seen.count == 0:
+        if not has_cuda:
+            reason = (
+                "CUDA's libraries are missing: `make setup` brings them, and so does an image made with "
+                "ACCELERATOR=gpu; ACCELERATOR=cpu leaves them out"
+            )
+        elif seen.words:
+            reason = f"It says: {seen.words}"
+        else:
+            # NVIDIA's CUDA Compatibility guide, minor version compatibility.
+            reason = (
+                "It does not say why. CUDA 12 needs a driver of version 525 or newer, and "
+                "CUDA_VISIBLE_DEVICES can hide GPUs"
+            )
+        return Finding("note", "GPU", f"{found}; TensorFlow sees none and trains on the CPU. {reason}")
+    hint = "; training.distribution: mirrored uses all of them" if seen.count > 1 else ""
+    return Finding("fits", "GPU", f"{found}; TensorFlow sees {seen.count}{hint}")
 
 
 def judge_weights(error: str | None) -> Finding:
@@ -167,6 +209,28 @@ def gpu_names() -> list[str]:
     except (subprocess.SubprocessError, OSError):
         return []
     return [line.strip() for line in output.splitlines() if line.strip()]
+
+
+def ask_tensorflow() -> SeenGpus:
+    """Counts the GPUs that TensorFlow sees, in a process of its own: it is not imported here."""
+    code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"}  # its reasons are information, not errors
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=TENSORFLOW_SECONDS,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        return SeenGpus(None, f"no answer within {TENSORFLOW_SECONDS} seconds")
+    # Each line starts with time and place, which ends in a bracket.
+    lines = [line.rpartition("] ")[2].strip() for line in answer.stderr.splitlines() if line.strip()]
+    if answer.returncode:
+        return SeenGpus(None, lines[-1] if lines else f"exit code {answer.returncode}")
+    reasons = [line for line in lines if "GPU" in line or "CUDA" in line]
+    return SeenGpus(int(answer.stdout.split()[-1]), reasons[-1] if reasons else "")
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -1,109 +1,149 @@
 #!/usr/bin/env bash
-# Makes the virtual environment of a stack: a Python, the packages of its lock at their exact versions, and this
-# checkout, editable.
+# Makes the virtual environment of a stack, .venvs/STACK: a Python, the packages of the stack's lock at their exact
+# versions, and this checkout, editable. The link .venv leads to it.
 #
-#   set_up.sh            the default stack: TFX 1.16 on Python 3.10, in .venv
-#   set_up.sh current    TFX 1.21 on Python 3.11 to 3.13, in .venv-current; needs glibc 2.39 or later
+#   set_up.sh            the stack that is set up already; else the default one where its Python is; else the current
+#                        one where the machine can carry it; else the default one, with a Python that uv downloads
+#   set_up.sh default    TFX 1.16 on Python 3.10
+#   set_up.sh current    TFX 1.21 on Python 3.11 to 3.13; needs glibc 2.39 or later
+#
+# A stack that is named is for this call: a link stays where it leads, and is made where there is none.
+# ACCELERATOR=gpu brings CUDA's libraries and ACCELERATOR=cpu leaves them out; without it NVIDIA's driver decides.
 #
 # A second call does nothing: made-from in the environment says what it was made from. It is written last, so that
 # neither an interrupted set-up nor one from another lock is taken for complete.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-
-stack=${1:-default}
-case $stack in
-  default) lock=requirements/tfx-1.16.txt environment=.venv versions=(3.10) ;;
-  current) lock=requirements/tfx-1.21.txt environment=.venv-current versions=(3.13 3.12 3.11) ;;
-  *)
-    echo "STACK is default (TFX 1.16 on Python 3.10) or current (TFX 1.21 on Python 3.11 to 3.13), not '$stack'." >&2
-    exit 1
-    ;;
-esac
+. requirements/stacks.sh
+. requirements/wait_for_turn.sh
+. requirements/ways_out.sh
 uv=requirements/uv.sh
-stamp=$environment/made-from
 
-# The folder counts too: scripts in the environment hold absolute paths, so a moved checkout needs new ones.
-made_from=$({ pwd && cat "$lock" setup.py requirements/set_up.sh; } | sha256sum | cut -d' ' -f1)
+named=${1:-}
+case $named in '' | default | current) ;; *)
+  echo "STACK is default (TFX 1.16 on Python 3.10) or current (TFX 1.21 on Python 3.11 to 3.13), not '$named'." \
+    "Leave it out to take what this machine can carry." >&2
+  exit 1
+  ;;
+esac
+case ${ACCELERATOR:=} in '' | cpu | gpu) ;; *)
+  echo "ACCELERATOR is cpu or gpu, not '$ACCELERATOR'. Leave it out to take gpu where NVIDIA's driver is. For a TPU" \
+    "there is the container image: see kubernetes/README.md." >&2
+  exit 1
+  ;;
+esac
 
-# Two calls at once, as from two terminals, would tear down each other's work.
-mkdir -p .tools
-exec 9>.tools/set_up.lock
-flock 9
-
-if [ -x "$environment/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$made_from" ]; then
-  exit 0
-fi
-
-if [ "$stack" = current ]; then
-  glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
-  if [ -z "$glibc" ] || [ "$(printf '%s\n' 2.39 "$glibc" | sort -V | head -1)" != 2.39 ]; then
-    cat >&2 <<MESSAGE
-The current stack (TFX 1.21) needs glibc 2.39 or later, and this machine has ${glibc:-another C library}: ml-metadata,
-tfx-bsl and tensorflow-data-validation have no wheels for older ones. Use the default stack (leave STACK out), a machine
-with Debian 13 or Ubuntu 24.04, or the container image: see kubernetes/README.md.
-MESSAGE
-    exit 1
+# Sets the stacks to try, in this order.
+choose_order() {
+  order=(default current)
+  if [ -n "$named" ]; then
+    order=("$named")
+    return
   fi
-fi
-
-# Prints the path of a Python of the given version that really runs. A python3.10 on PATH need not: it can be the shim
-# of a version manager that has another version selected, and a Python built without some library lacks modules.
-# The path is taken from base_prefix because an active environment has a python3.10 too, about to be removed.
-find_python() {
-  local version=$1 candidates candidate
-  local probe="import bz2, ctypes, lzma, sqlite3, ssl, sys; print(f'{sys.base_prefix}/bin/python$version')"
-  mapfile -t candidates < <(
-    type -aP "python$version"
-    compgen -G "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$version.*/bin/python$version"
-  )
-  for candidate in "${candidates[@]}"; do
-    if "$candidate" -c "$probe" 2>/dev/null; then
+  for stack in "$(basename "$(readlink .venv)")" "${order[@]}"; do
+    if [ -n "$stack" ] && [ -d ".venvs/$stack" ]; then
+      order=("$stack" "${order[@]}")
       return
     fi
   done
-  return 1
 }
 
-python=
-for version in "${versions[@]}"; do
-  python=$(find_python "$version") && break
-done
-if [ -z "$python" ]; then
-  "$uv" python install --no-bin "${versions[0]}" >&2 && python=$("$uv" python find --quiet --managed-python "${versions[0]}")
+has_gpu() {
+  command -v nvidia-smi >/dev/null && [[ $(timeout 10 nvidia-smi -L 2>/dev/null) == "GPU "* ]]
+}
+
+# Prints what an environment with or without CUDA (gpu, cpu) is made from. The folder counts too: scripts in the
+# environment hold absolute paths, so a moved checkout needs new ones.
+made_from() {
+  local files=("$lock" setup.py requirements/set_up.sh)
+  [ "$1" = cpu ] || files+=("$cuda_lock" requirements/link_cuda.sh)
+  echo "$1 $({ pwd -P && cat "${files[@]}"; } | sha256sum | cut -d' ' -f1)"
+}
+
+# Without a driver CUDA's libraries do no harm: machines with and without a GPU can share a checkout.
+is_complete() {
+  local made
+  [ -x "$environment/bin/python" ] && made=$(cat "$environment/made-from" 2>/dev/null) || return 1
+  case $made in
+    gpu\ *) [ "$ACCELERATOR" != cpu ] && [ "$made" = "$(made_from gpu)" ] ;;
+    *) [ "$made" = "$(made_from cpu)" ] && [ "$ACCELERATOR" != gpu ] && { [ "$ACCELERATOR" = cpu ] || ! has_gpu; } ;;
+  esac
+}
+
+is_linked() {
+  if [ -n "$named" ]; then [ -d .venv ]; else [ .venv -ef "$environment" ]; fi
+}
+
+link() {
+  is_linked || ln -sfn "$environment" .venv
+}
+
+# Takes over an environment from before there was a folder per stack; fails where there is none.
+adopt() {
+  [ -d "$1" ] && [ ! -L "$1" ] || return 1
+  rm -rf ".venvs/$2"
+  mkdir -p .venvs
+  mv "$1" ".venvs/$2"
+}
+
+choose_order
+use_stack "${order[0]}"
+if is_complete && is_linked; then
+  exit 0
 fi
-
-if [ -z "$python" ]; then
-  newest=${versions[0]}
-  cat >&2 <<MESSAGE
-
-Headstart's $stack stack needs Python ${versions[*]/%/,} and none that runs was found: not on PATH, not among
-pyenv's versions, and uv could not download one (its message stands above). Get one of these, then call make again:
-
-  Debian, Ubuntu           sudo apt-get install python$newest, where the release has it (Ubuntu 22.04: 3.10, Debian 13: 3.13)
-  Ubuntu, other releases   sudo add-apt-repository ppa:deadsnakes/ppa && sudo apt-get install python$newest
-  pyenv, anywhere          pyenv install $newest
-  uv, with access to its downloads on GitHub, here or through a proxy (HTTPS_PROXY)
-                           requirements/uv.sh python install $newest
-MESSAGE
+if [ "$(uname -sm)" != "Linux x86_64" ]; then
+  echo "TFX has packages for Linux on x86_64 alone, and this is $(uname -sm). The container image runs here, too: docker" \
+    "build --platform linux/amd64, see kubernetes/README.md." >&2
   exit 1
 fi
 
-if [ "$stack" = current ]; then
-  # pyfarmhash comes as source only. The default stack has a wheel of it in requirements/wheels.
-  if ! command -v c++ >/dev/null || [ ! -e "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; then
-    echo "The current stack builds pyfarmhash from source, which needs a C++ compiler and Python's headers. On Debian and" \
-      "Ubuntu: sudo apt-get install g++ python3-dev" >&2
-    exit 1
-  fi
+wait_for_turn
+adopt .venv-current current || true
+if adopt .venv default; then
+  ln -s .venvs/default .venv
+fi
+choose_order
+use_stack "${order[0]}"
+if is_complete; then
+  link
+  exit 0
 fi
 
-echo "Setting up $environment with $("$python" --version) and the packages of $lock: about 3 GB, some minutes the first time."
-"$uv" venv --quiet --clear --python "$python" "$environment"
-if [ "$stack" = default ]; then
-  # First, so that the lock finds it in place: from PyPI it comes as source only, and needs a C++ compiler.
-  "$uv" pip install --quiet --python "$environment" --no-deps requirements/wheels/*.whl
+"$uv" --version >/dev/null
+python=
+for stack in "${order[@]}"; do
+  use_stack "$stack"
+  if has_glibc && python=$(find_python_of_stack); then
+    break
+  fi
+done
+if [ -z "$python" ]; then
+  use_stack "${named:-default}"
+  failed=
+  if has_glibc; then
+    failed=${versions[0]}
+    if "$uv" python install --no-bin "${versions[0]}" >&2; then
+      python=$("$uv" python find --quiet --managed-python "${versions[0]}")
+    fi
+  fi
 fi
+if [ -z "$python" ]; then
+  explain_ways_out "$named" "$failed"
+  exit 1
+fi
+
+accelerator=${ACCELERATOR:-$(has_gpu && echo gpu || echo cpu)}
+locks=(-r "$lock") size="about 3 GB"
+if [ "$accelerator" = gpu ]; then
+  locks+=(-r "$cuda_lock") size="6 to 7 GB with CUDA's, which ACCELERATOR=cpu leaves out"
+fi
+echo "Setting up $environment with $("$python" --version) and the packages of $lock: $size, some minutes the first time."
+"$uv" venv --quiet --clear --python "$python" "$environment"
+# First, so that the lock finds it in place: from PyPI it comes as source only, and needs a C++ compiler.
+"$uv" pip install --quiet --python "$environment" --no-deps --no-index --find-links requirements/wheels pyfarmhash
 # A few packages come as source; the lock pins what builds them, too.
-"$uv" pip install --python "$environment" --no-deps --require-hashes --build-constraints "$lock" -r "$lock"
+"$uv" pip install --python "$environment" --no-deps --require-hashes --build-constraints "$lock" "${locks[@]}"
+[ "$accelerator" = cpu ] || requirements/link_cuda.sh "$environment"
 "$uv" pip install --quiet --python "$environment" --no-deps --no-build-isolation --editable .
-echo "$made_from" >"$stamp"
+made_from "$accelerator" >"$environment/made-from"
+link

@@ -119,7 +119,7 @@ def test_what_is_copied_exists_and_reaches_the_builder(source):
 @pytest.mark.parametrize(
     "path",
     [
-        ".git/config", ".venv/bin/python", ".venv-current/bin/python", ".tools/uv/bin/uv",
+        ".git/config", ".venv/bin/python", ".venvs/current/bin/python", ".tools/uv/bin/uv",
         "runs/quickstart/state.json", "tests/conftest.py", "data/fashion_mnist/train/bag/1.png", ".env",
         "kubernetes/base/cronjob.yaml", "docs/design.md", "pipeline/__pycache__/cli.cpython-310.pyc",
         "components/pusher/__pycache__/x.pyc", "headstart.egg-info/PKG-INFO", "key.json",

@@ -56,9 +56,79 @@ def test_other_processors_are_pointed_to_the_container_image():
     assert doctor.judge_processor("x86_64", 8).message == "x86_64, 8 cores"
 
 
-def test_no_gpu_is_worth_a_note_and_several_a_hint():
-    assert doctor.judge_gpu([]).verdict == "note"
-    assert "mirrored" in doctor.judge_gpu(["A", "B"]).message
+def test_no_gpu_is_worth_a_note():
+    assert doctor.judge_gpu([], None, has_cuda=False).verdict == "note"
+
+
+def test_a_gpu_that_tensorflow_sees_fits_and_several_get_a_hint():
+    one = doctor.judge_gpu(["NVIDIA L4, 23034 MiB"], doctor.SeenGpus(1, ""), has_cuda=True)
+    assert (one.verdict, one.message) == ("fits", "NVIDIA L4, 23034 MiB; TensorFlow sees 1")
+    assert "mirrored" in doctor.judge_gpu(["A", "B"], doctor.SeenGpus(2, ""), has_cuda=True).message
+
+
+def test_a_gpu_that_tensorflow_does_not_see_is_a_note_with_what_is_missing():
+    finding = doctor.judge_gpu(["NVIDIA L4"], doctor.SeenGpus(0, "Cannot dlopen"), has_cuda=False)
+    assert finding.verdict == "note"
+    assert (
+        "TensorFlow sees none and trains on the CPU. CUDA's libraries are missing: `make setup`"
+        in finding.message
+    )
+
+
+def test_a_gpu_that_tensorflow_does_not_see_in_spite_of_cuda_comes_with_its_words():
+    finding = doctor.judge_gpu(["NVIDIA L4"], doctor.SeenGpus(0, "failed call to cuInit"), has_cuda=True)
+    assert finding.verdict == "note"
+    assert finding.message.endswith("trains on the CPU. It says: failed call to cuInit")
+
+
+def test_a_gpu_that_tensorflow_does_not_see_without_a_word_comes_with_what_to_look_at():
+    finding = doctor.judge_gpu(["NVIDIA L4"], doctor.SeenGpus(0, ""), has_cuda=True)
+    assert "CUDA 12 needs a driver of version 525 or newer" in finding.message
+
+
+def test_a_tensorflow_that_does_not_start_fails():
+    finding = doctor.judge_gpu(["NVIDIA L4"], doctor.SeenGpus(None, "ImportError: no"), has_cuda=True)
+    assert (finding.verdict, finding.message[-15:]) == ("fails", "ImportError: no")
+
+
+def write_script(path, text):
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("script", "seen"),
+    [
+        ("echo 2", (2, "")),
+        (
+            "echo '2026-11-25 17:41:30: I tsl/cudart_stub.cc:32] Could not find cuda drivers, no GPU' >&2; "
+            "echo 'TF-TRT Warning: Could not find TensorRT' >&2; echo 0",
+            (0, "Could not find cuda drivers, no GPU"),
+        ),
+        ("echo 'ModuleNotFoundError: tensorflow' >&2; exit 1", (None, "ModuleNotFoundError: tensorflow")),
+        ("exit 1", (None, "exit code 1")),
+        ("sleep 5", (None, "no answer within 1 seconds")),
+    ],
+)
+def test_what_tensorflow_answers_is_understood(tmp_path, monkeypatch, script, seen):
+    monkeypatch.setattr(doctor.sys, "executable", str(write_script(tmp_path / "python", script)))
+    monkeypatch.setattr(doctor, "TENSORFLOW_SECONDS", 1 if "sleep" in script else 60)
+    assert doctor.ask_tensorflow() == doctor.SeenGpus(*seen)
+
+
+def test_the_driver_names_its_gpus_and_tensorflow_itself_is_asked(tmp_path, monkeypatch):
+    write_script(tmp_path / "nvidia-smi", "echo 'NVIDIA L4, 23034 MiB'")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    finding = doctor.examine_gpu()  # the tests hide a real GPU from TensorFlow
+    assert finding.verdict == "note"
+    assert finding.message.startswith("NVIDIA L4, 23034 MiB; TensorFlow sees none and trains on the CPU.")
+
+
+def test_without_a_driver_tensorflow_is_not_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(doctor, "ask_tensorflow", None)
+    assert doctor.examine_gpu().message.startswith("none: training runs on the CPU")
 
 
 def test_weights_out_of_reach_are_a_note_that_names_the_bundled_ones():

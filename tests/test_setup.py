@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import farmhash
 import pytest
 from packaging.requirements import Requirement
 
@@ -158,6 +159,19 @@ def test_lock_of_the_current_stack_has_a_serving_api_that_goes_with_its_tensorfl
     assert locked["tensorflow-serving-api"].startswith(
         "2.21."
     )  # against tfx-bsl, which asks for less than 2.20
+
+
+def test_every_python_of_a_stack_has_a_wheel_of_pyfarmhash_at_the_locked_version():
+    wheels = {tuple(path.name.split("-")[1:3]) for path in (ROOT / "requirements" / "wheels").glob("*.whl")}
+    versions = {locked_versions(lock)["pyfarmhash"] for lock in LOCKS.values()}
+    pythons = ("cp310", "cp311", "cp312", "cp313")
+    assert wheels == {(version, python) for version in versions for python in pythons}
+
+
+def test_pyfarmhash_computes_the_same_on_every_python():
+    # Values of the wheel for Python 3.10.
+    assert farmhash.fingerprint64("x") == 13942860475667539970
+    assert farmhash.fingerprint64("Straße") == 11233591462477025491
 
 
 def test_continuous_integration_lints_and_then_tests():

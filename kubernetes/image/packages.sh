@@ -20,19 +20,9 @@ export UV_NO_CACHE=1 UV_LINK_MODE=copy PIP_NO_CACHE_DIR=1
 # uv itself comes by pip, which has certificates of its own in some versions.
 export PIP_CERT=${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}
 
-needed=()
-python3 -c 'import ensurepip, venv' 2>/dev/null || needed+=(python3-venv)
-wheel=
-if [ "$stack" = default ]; then
-  wheel=$(echo requirements/wheels/*-cp310-*.whl)
-else
-  # pyfarmhash comes as source only.
-  needed+=(g++)
-  [ "$python" != "/usr/bin/${python##*/}" ] || needed+=("lib${python##*/}-dev")
-fi
-if [ ${#needed[@]} -gt 0 ]; then
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-upgrade "${needed[@]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --no-upgrade python3-venv
 fi
 
 mkdir -p /opt/python
@@ -52,9 +42,8 @@ MESSAGE
 fi
 
 "$uv" venv --quiet --python "$python" /opt/venv
-if [ -n "$wheel" ]; then
-  "$uv" pip install --python /opt/venv --no-deps "$wheel"
-fi
+# First, so that the lock finds it in place: from PyPI it comes as source only, and needs a C++ compiler.
+"$uv" pip install --python /opt/venv --no-deps --no-index --find-links requirements/wheels pyfarmhash
 locks=(-r /tmp/lock.txt)
 case $accelerator in
   cpu) python3 kubernetes/image/runtime_lock.py "$lock" >/tmp/lock.txt ;;
@@ -75,11 +64,7 @@ import importlib.metadata as metadata
 print(next(line.split(";")[0] for line in metadata.requires("tensorflow-tpu") if line.startswith("libtpu")))')
   "$uv" pip install --python /opt/venv --no-deps --no-index --find-links "$TPU_FIND_LINKS" "$libtpu"
 fi
-if [ "$accelerator" = gpu ]; then
-  # In one folder for LD_LIBRARY_PATH: not every release of TensorFlow finds the folders of these packages itself.
-  mkdir /opt/venv/lib/cuda
-  ln -sf /opt/venv/lib/python3.*/site-packages/nvidia/*/lib/*.so* /opt/venv/lib/cuda/
-fi
+[ "$accelerator" != gpu ] || requirements/link_cuda.sh /opt/venv
 # 430 MB of headers, for compiling operations of one's own.
 rm -rf /opt/venv/lib/python3.*/site-packages/tensorflow/include
 # The disk is read-only later. Hashes, not times, so that copying cannot make them stale. Some packages hold files

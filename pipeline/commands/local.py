@@ -149,8 +149,8 @@ def recipes() -> None:
 def doctor(offline: bool) -> int:
     """Say what fits on this machine and what does not.
 
-    Python, packages, memory, disk, GPU, C library, weights. The exit code is 2 when runs cannot
-    work here.
+    Python, packages, memory, disk, GPU, C library, weights. Where there is a GPU, TensorFlow is asked
+    whether it sees it, which takes some seconds. The exit code is 2 when runs cannot work here.
 
     \b
     Examples:
