@@ -26,21 +26,6 @@ class _ProductLines(logging.Handler):
         self._console.print(textwrap.indent(record.getMessage(), " " * 6), style=style)
 
 
-def printable(text: str, one_line: bool = False) -> str:
-    """Returns a text such as a file's name in characters that UTF-8 has: other bytes become \\xff.
-
-    Args:
-      text: as os.fsdecode returns it.
-      one_line: whether line ends, and all else that a terminal might obey, are escaped too.
-    """
-    text = os.fsencode(text).decode("utf-8", "backslashreplace")
-    if not one_line:
-        return text
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text
-    )
-
-
 def plain_console(file: TextIO | None = None) -> Console:
     """Returns a console that prints texts as they are: a folder called runs/[new] is no markup."""
     return Console(file=file, soft_wrap=True, markup=False, highlight=False, emoji=False)
@@ -88,7 +73,7 @@ def quiet_console(log_file: Path) -> Iterator[Console]:
 
 
 def _flush_or_drop(stream: TextIO, descriptor: int) -> None:
-    """Writes what a stream holds back; without room for it, it goes nowhere, and never to the screen."""
+    """Writes what a stream holds back; without room it goes nowhere, never to the screen."""
     try:
         stream.flush()
     except OSError:

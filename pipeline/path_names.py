@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 
 from modules.path_patterns import PATTERN_CHARACTERS, pattern_characters
+from modules.printable import printable
 from pipeline.config import Config
-from pipeline.console import printable
 from pipeline.problems import Problem
 
 

@@ -12,8 +12,8 @@ from components.image_example_gen.image_walk import sidecars_text, walk_images
 from components.image_example_gen.local_tree import LocalTree
 from components.image_example_gen.locations import Location, join, read_ahead
 from components.serving_versions import DamagedModel
+from modules.printable import printable
 from modules.storage import StorageError, is_remote
-from pipeline.console import printable
 from pipeline.served_model import Served, load_signature
 
 IMAGES_A_BATCH = 32
