@@ -76,7 +76,12 @@ def test_checkout_that_is_called_by_another_path_is_the_same(checkout_with_pytho
 
 def test_interrupted_set_up_is_not_taken_for_complete(checkout_with_python):
     (checkout_with_python.root / "uv_is_slow").touch()
-    process = subprocess.Popen(**checkout_with_python.command(), start_new_session=True)
+    process = subprocess.Popen(
+        **checkout_with_python.command(),
+        start_new_session=True,
+        # Tests that run in the background of a shell inherit a Ctrl-C that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while process.poll() is None and not (checkout_with_python.root / ".venvs" / "default").exists():
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
