@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path, PurePath
 
-from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline.beam_runner import sqlite_metadata
@@ -26,11 +25,7 @@ def remove_leftovers(root: Path, metadata_file: Path) -> None:
     with metadata.Metadata(sqlite_metadata(metadata_file)) as connection:
         artifacts = connection.store.get_artifacts()
     # Without what stands before: an output folder may have been moved.
-    whole = {
-        PurePath(artifact.uri).parts[-3:]
-        for artifact in artifacts
-        if artifact.state == metadata_store_pb2.Artifact.LIVE
-    }
+    whole = {PurePath(artifact.uri).parts[-3:] for artifact in artifacts if artifact.state == artifact.LIVE}
     for folder in root.glob("*/*/*"):
         if folder.parent.name != SYSTEM and folder.parts[-3:] not in whole:
             shutil.rmtree(folder, ignore_errors=True)
