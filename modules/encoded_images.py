@@ -71,8 +71,8 @@ def examine(contents: tf.Tensor) -> Examined:
     kind = tf.argmax([*begins, True], output_type=tf.int32)
     upright, right = tf.constant(1), tf.constant("")
     branches = [
-        lambda: (contents, *_orientation(contents, EXIF_SIGNATURE, _exif_of_jpeg)),
-        lambda: (contents, *_orientation(contents, EXIF_CHUNK_NAME, _exif_of_png)),
+        lambda: (contents, *_orientation_and_misread(contents, EXIF_SIGNATURE, _exif_of_jpeg)),
+        lambda: (contents, *_orientation_and_misread(contents, EXIF_CHUNK_NAME, _exif_of_png)),
         lambda: (_opaque_gif(contents), upright, _misread_gif(contents)),
         lambda: (contents, upright, _misread_bmp(contents)),
         lambda: (contents, upright, right),
@@ -108,7 +108,7 @@ def _is_one_of(value: tf.Tensor, values: tuple[int, ...]) -> tf.Tensor:
     return tf.reduce_any(value[..., tf.newaxis] == tf.constant(values), axis=-1)
 
 
-def _orientation(
+def _orientation_and_misread(
     contents: tf.Tensor, exif_name: bytes, exif_of: Callable[[tf.Tensor], tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the orientation that the file's TIFF structure tells, and what is wrong with it.
@@ -143,7 +143,8 @@ def _exif_of_jpeg(contents: tf.Tensor) -> tf.Tensor:
         return place, tf.where(is_end, 0, step), found
 
     place, step, found = tf.while_loop(goes_on, look, (0, 2, tf.constant(False)))
-    return _substr(contents, place + EXIF_HEAD_BYTES, tf.where(found, step - EXIF_HEAD_BYTES, 0))
+    exif_bytes = tf.where(found, tf.maximum(step - EXIF_HEAD_BYTES, 0), 0)
+    return _substr(contents, place + EXIF_HEAD_BYTES, exif_bytes)
 
 
 def _uint16s(contents: tf.Tensor) -> tf.Tensor:
