@@ -115,7 +115,11 @@ def local_version(version_dir: Location) -> Path:
         recorded = read_manifest(copy).get("content_hash")
         missing = [name for name in _EXPORTED if not (copy / name).is_file()]
         if recorded and recorded != content_hash(copy):
-            damage = f"{' and '.join(missing)} is missing" if missing else "its files have changed"
+            damage = (
+                f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+                if missing
+                else "its files have changed"
+            )
             raise DamagedModel(version_dir, f"{damage} since it was pushed")
     except StorageError:
         raise

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-PARTIAL_GIF = "GIF with a first frame smaller than its canvas"
+PARTIAL_GIF = "GIF with a first frame that is not its canvas"
+LARGE_FRAME_GIF = "GIF with a frame larger than its canvas"
 BMP_VARIANT = "BMP variant"  # compressed, 16-bit, with a palette, from OS/2, ...
-UNUSUAL_ORIENTATION = "unusual EXIF orientation"  # not of an integer type, or several values
+UNUSUAL_ORIENTATION = "unusual EXIF orientation"  # not one integer, or in several places, or behind damage
 
 # What files begin with; the place in this list tells the branch that reads one.
 JPEG, PNG, GIF, BMP = SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
@@ -31,7 +32,7 @@ EXIF_CHUNK_NAME, END_CHUNK_NAME = b"eXIf", b"IEND"
 CHUNK_HEAD_BYTES, CHUNK_FRAME_BYTES = 8, 12
 
 # TIFF 6.0, section 2: a directory holds entries of tag, type, count and value.
-TIFF_STARTS = (b"II*\0", b"MM\0*")
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0")  # the last two are wrong, and seen
 ENTRY_BYTES = 12
 MAX_ENTRIES = (1 << 16) // ENTRY_BYTES  # what a segment of a JPEG has room for
 ORIENTATION_TAG = 0x0112  # Exif 2.32, 4.6.4 A
@@ -109,50 +110,60 @@ def _is_one_of(value: tf.Tensor, values: tuple[int, ...]) -> tf.Tensor:
 
 
 def _orientation_and_misread(
-    contents: tf.Tensor, exif_name: bytes, exif_of: Callable[[tf.Tensor], tf.Tensor]
+    contents: tf.Tensor, exif_name: bytes, exif_of: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the orientation that the file's TIFF structure tells, and what is wrong with it.
 
     Args:
       exif_name: what stands before the structure. To search for it is cheap beside decoding; to walk through
         a small file is not, as each turn of a loop costs some 30 microseconds.
-      exif_of: finds the structure; an empty string when it is not there after all.
+      exif_of: returns the structure, an empty string when it is not there after all; and whether that is in
+        doubt.
     """
     has_name = tf.size(tf.raw_ops.StringSplitV2(input=[contents], sep=exif_name, maxsplit=1).values) > 1
-    tiff = tf.cond(has_name, lambda: exif_of(contents), lambda: tf.constant(""))
-    tiff = tf.strings.regex_replace(tiff, rf"^{EXIF_SIGNATURE.decode()}", "")  # some write it twice
+    nothing = (tf.constant(""), tf.constant(False))
+    tiff, is_in_doubt = tf.cond(has_name, lambda: exif_of(contents), lambda: nothing)
+    tiff = tf.strings.regex_replace(tiff, rf"^({EXIF_SIGNATURE.decode()})+", "")  # some write it again
     orientation = tf.cond(tf.equal(tiff, ""), lambda: tf.constant(1), lambda: _tiff_orientation(tiff))
-    return tf.maximum(orientation, 1), tf.where(orientation == 0, UNUSUAL_ORIENTATION, "")
+    is_unusual = is_in_doubt | (orientation == 0)
+    return tf.maximum(orientation, 1), tf.where(is_unusual, UNUSUAL_ORIENTATION, "")
 
 
-def _exif_of_jpeg(contents: tf.Tensor) -> tf.Tensor:
-    """Returns the TIFF structure in the first Exif segment; empty when there is none before the pixels."""
+def _exif_of_jpeg(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the TIFF structure in the Exif segment before the pixels.
+
+    In doubt are several of them, which some programs put together, and segments that do not join.
+    """
     last_place = tf.strings.length(contents) - EXIF_HEAD_BYTES
 
-    def goes_on(place, step, found):
-        return ~found & (step > 0) & (place + step <= last_place)
+    def goes_on(place, step, *_):
+        return (step > 0) & (place + step <= last_place)
 
-    def look(place, step, _):
+    def look(place, step, exif, exif_bytes, found, _):
         place += step
         head = tf.strings.substr(contents, place, EXIF_HEAD_BYTES)
         marker, size = tf.unstack(_uint16s(tf.strings.substr(head, 0, 4)))
-        found = (marker == APP1) & tf.equal(tf.strings.substr(head, 4, len(EXIF_SIGNATURE)), EXIF_SIGNATURE)
+        is_exif = (marker == APP1) & tf.equal(tf.strings.substr(head, 4, len(EXIF_SIGNATURE)), EXIF_SIGNATURE)
+        exif = tf.where(is_exif, place + EXIF_HEAD_BYTES, exif)
+        exif_bytes = tf.where(is_exif, tf.maximum(2 + size - EXIF_HEAD_BYTES, 0), exif_bytes)
         step = tf.where(_is_one_of(marker, STANDALONE_MARKERS), 2, 2 + size)
         step = tf.where(marker == 0xFFFF, 1, step)  # any number of these may precede a marker
-        is_end = (marker < 0xFF00) | _is_one_of(marker, SCAN_AND_END_MARKERS)
-        return place, tf.where(is_end, 0, step), found
+        is_end = _is_one_of(marker, SCAN_AND_END_MARKERS)
+        is_lost = (marker <= 0xFF00) | ((step == 2 + size) & (size < 2))
+        step = tf.where(is_end | is_lost, 0, step)
+        return place, step, exif, exif_bytes, found + tf.cast(is_exif, tf.int32), is_end
 
-    place, step, found = tf.while_loop(goes_on, look, (0, 2, tf.constant(False)))
-    exif_bytes = tf.where(found, tf.maximum(step - EXIF_HEAD_BYTES, 0), 0)
-    return _substr(contents, place + EXIF_HEAD_BYTES, exif_bytes)
+    start = (0, 2, 0, 0, 0, tf.constant(False))
+    _, _, exif, exif_bytes, found, has_come_to_pixels = tf.while_loop(goes_on, look, start)
+    return _substr(contents, exif, exif_bytes), (found > 1) | ~has_come_to_pixels
 
 
 def _uint16s(contents: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.reshape(tf.io.decode_raw(contents, tf.uint16, little_endian=False), [2]), tf.int32)
 
 
-def _exif_of_png(contents: tf.Tensor) -> tf.Tensor:
-    """Returns the TIFF structure in the eXIf chunk; empty when there is none."""
+def _exif_of_png(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the TIFF structure in the eXIf chunk. In doubt are several: some programs take the last."""
     size_of_file = tf.strings.length(contents)
     exif_chunk, end_chunk = (int.from_bytes(name, "big") for name in (EXIF_CHUNK_NAME, END_CHUNK_NAME))
 
@@ -168,7 +179,10 @@ def _exif_of_png(contents: tf.Tensor) -> tf.Tensor:
         return place, *tf.unstack(tf.reshape(head, [2]))
 
     place, size, name = tf.while_loop(goes_on, look, (len(PNG) - CHUNK_FRAME_BYTES, 0, 0))
-    return _substr(contents, place + CHUNK_HEAD_BYTES, tf.where(name == exif_chunk, size, 0))
+    found = name == exif_chunk
+    behind = _substr(contents, place + CHUNK_HEAD_BYTES, size_of_file)
+    words = tf.raw_ops.StringSplitV2(input=[behind], sep=EXIF_CHUNK_NAME, maxsplit=1).values
+    return tf.strings.substr(behind, 0, tf.where(found, size, 0)), found & (tf.size(words) > 1)
 
 
 def _tiff_orientation(tiff: tf.Tensor) -> tf.Tensor:
@@ -233,12 +247,17 @@ def _first_frame_of_gif(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _misread_gif(contents: tf.Tensor) -> tf.Tensor:
-    """TensorFlow takes the frame for the image, or puts it on a black canvas."""
+    """TensorFlow takes a frame for the image, or puts it on a black canvas, as large as the largest frame."""
     frame, _ = _first_frame_of_gif(contents)
     left_top_and_size = _bytes_at(contents, frame + 1, 8)
     canvas_size = _bytes_at(contents, GIF_CANVAS, 4)
     fills = tf.reduce_all(left_top_and_size == tf.concat([tf.zeros([4], tf.int32), canvas_size], axis=0))
-    return tf.where(fills | (frame == 0), "", PARTIAL_GIF)
+    # To decode it once more costs less than to walk through the pixels of all frames.
+    shape = tf.shape(tf.io.decode_image(contents, channels=3, expand_animations=False))
+    width, height = tf.unstack(tf.linalg.matvec(tf.reshape(canvas_size, [2, 2]), [1, 256]))
+    is_canvas = (shape[0] == height) & (shape[1] == width)
+    misread = tf.where(is_canvas, "", LARGE_FRAME_GIF)
+    return tf.where(fills | (frame == 0), misread, PARTIAL_GIF)
 
 
 def _opaque_gif(contents: tf.Tensor) -> tf.Tensor:
@@ -266,7 +285,9 @@ def _misread_bmp(contents: tf.Tensor) -> tf.Tensor:
     header_bytes = head[14] + 256 * head[15]
     bits = head[28] + 256 * head[29]
     is_uncompressed = tf.reduce_all(head[30:34] == 0)
+    colours = head[46] + 256 * head[47]  # of the palette, 0 for all
     palette = _substr(contents, BMP_FILE_HEADER_BYTES + header_bytes, len(GREY_PALETTE))
-    has_plain_pixels = (bits == 24) | (bits == 32) | ((bits == 8) & tf.equal(palette, GREY_PALETTE))
+    is_grey = (bits == 8) & tf.equal(palette, GREY_PALETTE) & _is_one_of(colours, (0, 256))
+    has_plain_pixels = (bits == 24) | (bits == 32) | is_grey
     is_plain = (header_bytes >= BMP_INFO_HEADER_BYTES) & is_uncompressed & has_plain_pixels
     return tf.where(is_plain, "", BMP_VARIANT)

@@ -69,10 +69,32 @@ def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
     as `components.image_example_gen.splits` draws: a split that the source gives to no image comes
     out of train.
     """
-    shares = dataclasses.asdict(config.data.splits)
-    assigned = {file.split for file in listing.files} - {None}
+    chances = _chances_of_splits(listing, config)
     expected = {split: Counter() for split in SPLITS}
     for (label, given), images in Counter((file.label, file.split) for file in listing.files).items():
+        for split, chance in chances[given].items():
+            expected[split][label] += images * chance
+    return {
+        split: Counter({label: round(images, 9) for label, images in counts.items()})  # 1, not a crumb less
+        for split, counts in expected.items()
+    }
+
+
+def expected_untrained_classes(listing: Listing, config: Config) -> float:
+    """Returns about how many classes miss the train split by the luck of the draw, as small ones may."""
+    chances = _chances_of_splits(listing, config)
+    missed = {label: 1.0 for label in listing.class_counts}
+    for (label, given), images in Counter((file.label, file.split) for file in listing.files).items():
+        missed[label] *= (1 - chances[given].get(TRAIN_SPLIT, 0.0)) ** images
+    return math.fsum(chance for chance in missed.values() if chance < 1)
+
+
+def _chances_of_splits(listing: Listing, config: Config) -> dict[str | None, dict[str, float]]:
+    """Returns the chance of each split that an image has, by the split that the source gives it."""
+    shares = dataclasses.asdict(config.data.splits)
+    assigned = {file.split for file in listing.files} - {None}
+    chances = {}
+    for given in (None, *SPLITS):
         if given is None:
             candidates = list(SPLITS)
         elif given == TRAIN_SPLIT:
@@ -80,12 +102,8 @@ def expected_counts(listing: Listing, config: Config) -> dict[str, Counter]:
         else:
             candidates = [given]
         total = sum(shares[split] for split in candidates)
-        for split in candidates:
-            expected[split][label] += images * shares[split] / total
-    return {
-        split: Counter({label: round(images, 9) for label, images in counts.items()})  # 1, not a crumb less
-        for split, counts in expected.items()
-    }
+        chances[given] = {split: shares[split] / total for split in candidates}
+    return chances
 
 
 def expected_total(counts: Counter) -> float:
@@ -254,6 +272,12 @@ def _listing_notes(config: Config, listing: Listing) -> list[str]:
         f"class {name!r}: {'; '.join(poor[name])}" for name in itertools.islice(poor, MOST_CLASSES_SHOWN)
     ]
     notes += [f"{more} with few images" for more in _more_classes(poor)]
+    if untrained := round(expected_untrained_classes(listing, config)):
+        notes.append(
+            f"about {untrained:,} of {len(listing.class_counts):,} classes will have no training image, as "
+            "it happens to small classes when splits are drawn. That stops a run unless "
+            "validation.on_anomaly is warn. Add images, or give the splits in the source"
+        )
     if config.evaluation.top_k >= len(listing.class_counts):
         top_k, classes = config.evaluation.top_k, len(listing.class_counts)
         notes.append(f"evaluation.top_k: among {classes} classes the right one is always in the top {top_k}")

@@ -9,7 +9,7 @@ from components.image_example_gen.bucket_tree import BucketTree
 from components.image_example_gen.file_tree import Entry
 from components.image_example_gen.formats import has_image_suffix
 from components.image_example_gen.image_walk import sidecars_text, walk_images
-from components.image_example_gen.local_tree import LocalTree
+from components.image_example_gen.local_tree import LocalTree, find_local_file
 from components.image_example_gen.locations import Location, join, read_ahead
 from components.serving_versions import DamagedModel
 from modules.printable import printable
@@ -64,14 +64,18 @@ def find_images(paths: Iterable[str]) -> tuple[list[ImageFile], list[str]]:
     an address.
 
     Raises:
-      ValueError: when a folder holds no image.
+      ValueError: when a folder holds no image, or a path is empty.
       OSError: when a folder cannot be read.
     """
     files, notes = [], []
     for path in paths:
+        if not path.strip():
+            raise ValueError("an IMAGE is an empty path. Name a file or a folder.")
         tree = BucketTree(path) if is_remote(path) else LocalTree(path)
         if tree.kind != "folder":
-            files.append(ImageFile(path))
+            # A pipe or a device is never opened: to read it might never end.
+            problem = "" if is_remote(path) else find_local_file(path).problem
+            files.append(ImageFile(path, problem=problem))
             continue
         try:
             tree.content("")  # a walk reports what it cannot read as one folder among others

@@ -42,6 +42,9 @@ def find_model(model: str | None, config: str | None, working_folder: Path = Pat
       FileNotFoundError: when there is no model.
       StorageError: when an address cannot be read.
     """
+    for option, path in (("--model", model), ("--config", config)):
+        if path is not None and not path.strip():
+            raise ValueError(f"{option} is an empty path. Name a {option[2:]}, or leave the option out.")
     if model and config:
         raise ValueError("give either --model or --config, not both")
     max_megapixels = Data(source="").max_megapixels  # the default

@@ -246,8 +246,21 @@ def test_many_classes_with_few_images_each_are_counted_before_they_are_rounded(t
     assert "          class          train     eval     test" in summary
     assert "          class 0001         3       <1       <1" in summary
     assert "          and 560 more classes" in summary
-    assert summary[-2].startswith("note      class 'class 0040': only 3 training images, which is little")
-    assert summary[-1] == "note      and 560 more classes with few images"
+    assert summary[-3].startswith("note      class 'class 0040': only 3 training images, which is little")
+    assert summary[-2] == "note      and 560 more classes with few images"
+    # 600 x 0.3^4 = 4.86
+    assert summary[-1].startswith(
+        "note      about 5 of 600 classes will have no training image, as it happens"
+    )
+
+
+def test_a_class_whose_split_is_given_never_misses_it_by_chance(tmp_path):
+    for name in ("a", "b"):
+        write_images(tmp_path / "photos" / "train" / name, 1)
+        write_images(tmp_path / "photos" / "eval" / name, 1)
+        write_images(tmp_path / "photos" / "test" / name, 1)
+    config = make_config(tmp_path)
+    assert check.expected_untrained_classes(check_config(config).listing, config) == 0
 
 
 def test_a_split_that_may_expect_one_image_of_any_class_is_none_too_few(tmp_path):

@@ -10,6 +10,7 @@ from tfx.types import Channel, standard_artifacts
 from components import artifacts, serving_versions
 from components.data_check import executor as data_check
 from components.data_check.component import DataCheck
+from components.data_check.findings import Finding, refusal, verdict
 from components.errors import RunStopped
 from components.schema_gen.inference import infer_schema
 from tests import tiny_data
@@ -308,3 +309,11 @@ def test_damaged_statistics_of_the_serving_model_are_noticed_and_stop_nothing(tm
     (finding,) = verdict["findings"]
     assert finding["feature"] == "data"
     assert "no change since version 3 was looked for" in finding["reason"]
+
+
+def test_a_refusal_names_the_first_findings_and_counts_the_others():
+    found = [Finding("label", f"new class {number}") for number in range(100)]
+    lines = refusal(found, verdict(found, "stop"), "here").splitlines()
+    assert lines[0] == "the data was refused before training, for 100 reasons:"
+    assert lines[40] == "  error: label: new class 39"
+    assert lines[41] == "  and 60 more"

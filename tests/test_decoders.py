@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from components.image_example_gen.inspection import inspect, to_png
-from modules.encoded_images import BMP_VARIANT, PARTIAL_GIF, UNUSUAL_ORIENTATION
+from modules.encoded_images import BMP_VARIANT, LARGE_FRAME_GIF, PARTIAL_GIF, UNUSUAL_ORIENTATION
 from modules.images import decode_image
 from tests.odd_images import (
     GREY_PALETTE,
@@ -48,6 +48,10 @@ def jpeg(image=None, **options) -> bytes:
 
 def with_exif(tiff_bytes: bytes) -> bytes:
     return behind_start(jpeg(), exif_segment(tiff_bytes))
+
+
+def with_bytes(data: bytes, place: int, replacement: bytes) -> bytes:
+    return data[:place] + replacement + data[place + len(replacement) :]
 
 
 def shown_by_pillow(data: bytes) -> np.ndarray:
@@ -99,6 +103,10 @@ PLAIN = {
     "PNG, turned": png(2, 8, before=chunk(b"eXIf", tiff(6))),
     "PNG, turned by EXIF behind its pixels": png(2, 8, behind=chunk(b"eXIf", tiff(6)), idat_bytes=20),
     "PNG, turned by EXIF with a JPEG's signature": png(2, 8, before=chunk(b"eXIf", b"Exif\0\0" + tiff(6))),
+    "PNG, turned by EXIF with that signature twice": png(
+        2, 8, before=chunk(b"eXIf", 2 * b"Exif\0\0" + tiff(6))
+    ),
+    "JPEG, EXIF with a wrong version": with_exif(tiff(6).replace(b"II*\0", b"II\0*")),
     "PNG with the word eXIf in a text": png(2, 8, before=chunk(b"tEXt", b"Title\0eXIf" + tiff(6))),
     "JPEG": jpeg(),
     "JPEG, progressive": jpeg(progressive=True),
@@ -130,7 +138,16 @@ REFUSED = {
         PARTIAL_GIF,
     ),
     "GIF, small and transparent": (gif((20, 20), [frame(SIZE, (5, 5), transparent=9)]), PARTIAL_GIF),
+    "GIF, animated, a larger frame later": (
+        gif(SIZE, [frame(SIZE), frame((20, 20), seed=8)]),
+        LARGE_FRAME_GIF,
+    ),
+    "GIF, animated, a frame one pixel wider": (
+        gif(SIZE, [frame(SIZE), frame((9, 6), seed=8)]),
+        LARGE_FRAME_GIF,
+    ),
     "BMP, palette": (bmp(8), BMP_VARIANT),
+    "BMP, two greys": (with_bytes(bmp(8, palette=GREY_PALETTE), 46, b"\x02"), BMP_VARIANT),
     "BMP, palette of 16": (bmp(4), BMP_VARIANT),
     "BMP, black and white": (bmp(1), BMP_VARIANT),
     "BMP, from OS/2": (bmp(24, header_bytes=12), BMP_VARIANT),
@@ -142,6 +159,22 @@ REFUSED = {
         BMP_VARIANT,
     ),
     "JPEG, orientation as a fraction": (with_exif(rational_tiff(6)), UNUSUAL_ORIENTATION),
+    "JPEG, EXIF in two segments": (
+        behind_start(jpeg(), exif_segment(tiff(6)[:20]), exif_segment(tiff(6)[20:])),
+        UNUSUAL_ORIENTATION,
+    ),
+    "JPEG, EXIF behind an empty one": (
+        behind_start(jpeg(), exif_segment(b""), exif_segment(tiff(6))),
+        UNUSUAL_ORIENTATION,
+    ),
+    "JPEG, EXIF behind stray bytes": (
+        behind_start(jpeg(), b"\xff\0", exif_segment(tiff(6))),
+        UNUSUAL_ORIENTATION,
+    ),
+    "PNG, EXIF twice": (
+        png(2, 8, before=chunk(b"eXIf", tiff(1)) + chunk(b"eXIf", tiff(6))),
+        UNUSUAL_ORIENTATION,
+    ),
     "JPEG, orientation as a text": (with_exif(tiff(b"6\0\0\0", value_type=2, count=2)), UNUSUAL_ORIENTATION),
 }
 

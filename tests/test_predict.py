@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -95,7 +94,7 @@ def test_unreadable_images_are_named_the_others_answered_and_the_exit_code_is_2(
     assert [answer["image"] for answer in answers] == ["a.png", "b.png", "gone.png", "c.png"]
     assert ["error" in answer for answer in answers] == [False, True, True, False]
     assert answers[1]["error"] == "not an image in a known format"
-    assert "No such file" in answers[2]["error"]
+    assert answers[2]["error"] == "does not exist"
 
 
 def test_the_newest_version_below_a_push_destination_answers(workplace):
@@ -281,15 +280,19 @@ def test_json_is_utf8_in_a_terminal_that_is_not(workplace, model_dir):
 
 
 def test_ctrl_c_ends_it_with_130_and_no_traceback(workplace, model_dir):
-    os.mkfifo(workplace / "never.png")
-    command = [sys.executable, "-m", "pipeline.cli", "predict", "never.png", "--model", str(model_dir)]
+    write_grey(workplace / "grey.png", 204)
+    (workplace / "new").mkdir()
+    for number in range(20_000):  # far more than are answered before the signal comes
+        (workplace / "new" / f"{number:05}.png").symlink_to(workplace / "grey.png")
+    command = [sys.executable, "-m", "pipeline.cli", "predict", "new", "--model", str(model_dir)]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = start(command, cwd=workplace, env=variables, stderr=subprocess.PIPE, text=True)
-    with open("never.png", "wb"):  # opens once the image is opened, which is then waited for
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = start(command, cwd=workplace, env=variables, text=True, **streams)
+    assert process.stdout.readline().startswith("new/00000.png: ")
+    process.send_signal(signal.SIGINT)
+    answers, errors = process.communicate(timeout=60)
     assert (process.returncode, errors.strip()) == (130, "Stopped.")
+    assert "new/19999.png" not in answers
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(workplace, model_dir):
@@ -381,3 +384,25 @@ def test_an_unfinished_version_is_named(workplace, model_dir, capsys):
     assert (
         "the model in serving/3 cannot be used: there is no saved_model.pb in it" in capsys.readouterr().err
     )
+
+
+def test_a_pipe_is_named_and_never_waited_for(workplace, model_dir, capsys):
+    os.mkfifo("pipe.png")
+    assert main(["predict", "pipe.png", "--model", str(model_dir)]) == 2
+    assert capsys.readouterr().out == "pipe.png: is not a regular file\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([""], "an IMAGE is an empty path. Name a file or a folder."),
+        (["a.png", "--model", ""], "--model is an empty path. Name a model, or leave the option out."),
+        (["a.png", "--config", " "], "--config is an empty path. Name a config, or leave the option out."),
+    ],
+)
+def test_an_empty_path_is_not_the_working_folder_nor_the_newest_model(
+    workplace, model_dir, capsys, arguments, message
+):
+    options = arguments if len(arguments) > 1 else [*arguments, "--model", str(model_dir)]
+    assert main(["predict", *options]) == 2
+    assert capsys.readouterr().err == f"Error: {message}\n"

@@ -6,6 +6,7 @@ from typing import Literal
 FATAL = "fatal"  # stops the run whatever the config says
 ANOMALY = "anomaly"  # stops the run, unless validation.on_anomaly is warn
 NOTICE = "notice"  # never stops the run
+FINDINGS_SHOWN = 40  # with thousands of small classes there are thousands
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,10 @@ def refusal(findings: list[Finding], verdict: dict, kept_in: str) -> str:
     """Returns the message for the user of a run that the verdict on the findings stops."""
     errors = sum(row["severity"] == "error" for row in verdict["findings"])
     lines = [f"the data was refused before training, for {errors} reason{'s' if errors > 1 else ''}:"]
-    lines += [f"  {row['severity']}: {row['feature']}: {row['reason']}" for row in verdict["findings"]]
+    shown = verdict["findings"][:FINDINGS_SHOWN]
+    lines += [f"  {row['severity']}: {row['feature']}: {row['reason']}" for row in shown]
+    if more := len(verdict["findings"]) - len(shown):
+        lines.append(f"  and {more:,} more")
     if any(finding.weight == FATAL for finding in findings):
         lines.append("Mend the data.")
     else:

@@ -126,7 +126,10 @@ def _examine(data: bytes, header: Header) -> tuple[bytes, int, Optional[str]]:
     exif_name = EXIF_NAMES.get(header.image_format)
     if exif_name is not None and exif_name not in data:
         return data, 1, None
-    contents, orientation, misread = (tensor.numpy() for tensor in _examine_in_graph(data))
+    try:
+        contents, orientation, misread = (tensor.numpy() for tensor in _examine_in_graph(data))
+    except tf.errors.InvalidArgumentError as error:  # frames of a GIF are decoded there
+        raise Rejected(f"truncated or damaged {header.image_format}") from error
     return contents, int(orientation), misread.decode() or None
 
 

@@ -38,6 +38,7 @@ def render(found: content.Findings) -> str:
         metric_rows=content.metric_rows(found.analysis, found.analysis["top_k"]),
         per_class=per_class[:LONGEST_TABLE],
         more_classes=per_class[LONGEST_TABLE:],
+        longest_table=LONGEST_TABLE,
         recall_start=content.axis_start(
             [row["recall"] for row in per_class], [row["baseline_recall"] for row in per_class]
         ),
