@@ -113,7 +113,8 @@ def test_an_address_as_folder_is_refused_and_no_folder_of_that_name_is_made(tmp_
     assert os.listdir() == ["copies"]
 
 
-def test_a_refused_folder_ends_the_command_that_looks_again_and_again(tmp_path):
+def test_a_refused_folder_ends_the_command_that_looks_again_and_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it goes on"))
     push_models(str(tmp_path / "serving"), tmp_path, "a")
     push_models(str(tmp_path / "other"), tmp_path, "b")
     assert main(["mirror", str(tmp_path / "other"), str(tmp_path / "serving"), "--every", "600"]) == 2
