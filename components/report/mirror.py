@@ -1,42 +1,111 @@
-"""Keeps a local copy of the reports of an output folder, for a web server beside it."""
+"""Keeps a local copy of the reports of an output folder, for a web server beside it.
 
+The newest report of an output is also its state: from its summary.json the next run knows what it need not do
+again. So a report is replaced only where the mirror wrote it, or where the source has it as well.
+
+    FOLDER/.mirrored.json   {"source": ADDRESS, "written": [HASH, ...]}, of report.html and summary.json
+"""
+
+import dataclasses
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
+from pathlib import Path
 
+from components.mirror_places import Refused, check_places, source_name
 from components.report.publish import HISTORY, PAGE, SUMMARY, write_whole
-from modules.storage import Location, explained, files_below, location
+from modules.storage import Location, check_access, explained, files_below, is_remote, location
+
+MARK = ".mirrored.json"
 
 
-def mirror_reports(output: str, folder: str | os.PathLike) -> Iterator[str]:
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """What a mirror wrote into a folder, and where it came from."""
+
+    source: str
+    written: list[str]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Mark":
+        """Returns the mark of a folder; one of no source when there is none, or it is damaged."""
+        try:
+            content = json.loads((folder / MARK).read_bytes())
+            return cls(str(content["source"]), list(content["written"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return cls("", [])
+
+
+def mirror_reports(output: str, folder: str | os.PathLike, say: Callable[[str], None]) -> bool:
     """Copies the newest report, and those of earlier runs that the folder lacks.
 
     Args:
       output: of the runs, a folder or an address.
       folder: local folder, made when absent.
+      say: is given a line for each run whose report was copied.
 
-    Yields:
-      A line for each run whose report was copied.
+    Returns:
+      Whether there was anything to copy.
 
     Raises:
-      StorageError: when the output cannot be read.
+      Refused: when the folder holds reports of other runs. Nothing was touched.
+      OSError: when the output cannot be read, or the folder cannot be written.
     """
-    source, target = location(output), location(folder)
-    summary = _read(source / SUMMARY)
-    if summary is None or summary == _read(target / SUMMARY):
-        return
-    kept = files_below(source / HISTORY)
-    for run_id in sorted({name.partition("/")[0] for name in kept}):
+    check_places(output, folder)
+    source, target = location(output), Path(folder)
+    page, summary = _read(source / PAGE), _read(source / SUMMARY)
+    if page is None or summary is None:
+        check_access(output)
+        return False
+    present = {name: content for name in (PAGE, SUMMARY) if (content := _read(target / name)) is not None}
+    if PAGE in present and present.get(SUMMARY) == summary:
+        return False
+    _check_own(output, target, present)
+    for run_id in sorted({name.partition("/")[0] for name in files_below(source / HISTORY)}):
         if not (target / HISTORY / run_id / SUMMARY).exists():
-            yield from _copy(source / HISTORY / run_id, target / HISTORY / run_id)
-    list(_copy(source, target))
+            _copy(source / HISTORY / run_id, target / HISTORY / run_id, say)
+    mark = Mark(source_name(output), [_hash(content) for content in (*present.values(), page, summary)])
+    # Before the report: one whose copy ends half-way is the mirror's, too.
+    write_whole(target / MARK, json.dumps(dataclasses.asdict(mark)).encode())
+    write_whole(target / PAGE, page)
+    write_whole(target / SUMMARY, summary)
+    say(f"{target / PAGE} is the newest report now")
+    return True
 
 
-def _copy(source: Location, target: Location) -> Iterator[str]:
+def _check_own(output: str, folder: Path, present: dict[str, bytes]) -> None:
+    """Raises Refused when the newest report in a folder did not come from the output."""
+    advice = (
+        "Nothing was changed. Are SOURCE and FOLDER swapped? If not, give the copies of "
+        f"{output} a folder of their own"
+    )
+    if not is_remote(output) and Mark.read(Path(output)).source == source_name(folder):
+        raise Refused(f"SOURCE {output} is itself a mirror of FOLDER {folder}. {advice}")
+    mark = Mark.read(folder)
+    written = mark.written if mark.source == source_name(output) else []
+    for name, content in present.items():
+        if _hash(content) not in written and not _is_known(name, content, folder, location(output)):
+            raise Refused(
+                f"FOLDER {folder} is the output of runs, or another mirror's: its {name} was not copied from "
+                f"{output}. {advice}"
+            )
+
+
+def _is_known(name: str, content: bytes, folder: Path, source: Location) -> bool:
+    """True for a file of a run that both places keep: mirrors of before left no mark."""
+    return any(
+        _read(kept) == content == _read(source / HISTORY / kept.parent.name / name)
+        for kept in sorted(folder.glob(f"{HISTORY}/*/{name}"))
+    )
+
+
+def _copy(source: Location, target: Path, say: Callable[[str], None]) -> None:
     page, summary = _read(source / PAGE), _read(source / SUMMARY)
     if page is not None and summary is not None:
         write_whole(target / PAGE, page)
         write_whole(target / SUMMARY, summary)
-        yield f"Copied the report of {source.name}"
+        say(f"Copied the report of {source.name}")
 
 
 def _read(file: Location) -> bytes | None:
@@ -45,3 +114,7 @@ def _read(file: Location) -> bytes | None:
             return file.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

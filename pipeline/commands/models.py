@@ -154,29 +154,47 @@ def rollback(config: str, to: int | None, only_list: bool, sets: tuple[str, ...]
 @click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Look again that often.")
 @click.option("--once", is_flag=True, help="Look once and end; that is so without --every.")
 @click.option(
-    "--keep", default=2, show_default=True, type=click.IntRange(min=1), help="Versions in the folder."
+    "--keep",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Copies in FOLDER; the newest always stays.",
 )
 @click.option("--reports", is_flag=True, help="SOURCE is an output: copy its reports instead of models.")
 def mirror(source: str, folder: str, every: float | None, once: bool, keep: int, reports: bool) -> int:
     """Copy pushed models from SOURCE into a local FOLDER, for a model server beside it.
 
     SOURCE is a push destination: a folder, s3://... or gs://... TensorFlow Serving reads folders
-    only. The newest versions are copied, each whole or not at all; older ones are removed. While
-    SOURCE cannot be read, or is empty, what FOLDER holds stays. With --every the command goes on
-    until SIGTERM or Ctrl-C and reports what fails without ending.
+    only. The newest versions that are whole are copied, each whole or not at all; older copies
+    are removed. A copy that was damaged is fetched anew. A version of SOURCE that is damaged or
+    may not be read is passed over, with the reason, and what FOLDER holds goes on serving.
+
+    FOLDER is the mirror's own. What it did not make there is never removed or overwritten, and
+    named once. A FOLDER that is a push destination, or that holds copies of another SOURCE, is
+    refused, as is one that lies in SOURCE or around it: swapped arguments change nothing. With
+    --reports the same goes for the output of runs.
+
+    With --every the command goes on until SIGTERM or Ctrl-C and reports what fails without
+    ending; only a FOLDER that is refused ends it.
+
+    \b
+    Exit codes:
+      0  FOLDER has the newest versions that can be copied, or there are none in SOURCE yet
+      2  FOLDER was refused, or SOURCE does not exist or cannot be read
 
     \b
     Examples:
       headstart mirror s3://models/shoes /models/shoes
       headstart mirror s3://models/shoes /models/shoes --every 30
+      headstart mirror runs/shoes/serving /models/shoes --keep 3
       headstart mirror s3://runs/shoes /srv/reports --reports --every 60
     """
-    from pipeline.mirroring import follow
+    from pipeline.mirroring import explanation, follow
 
     if once and every:
         raise click.UsageError("--once and --every contradict each other; give one of them.")
     try:
         follow(source, folder, keep, reports, every)
     except (ValueError, OSError) as error:
-        raise UserError(str(error)) from None
+        raise UserError(explanation(error)) from None
     return 0
