@@ -78,6 +78,8 @@ def load_signature(served: Served) -> Callable:
 
         from components.baseline import graph
 
+        tf.config.list_logical_devices()  # TensorFlow 2.21 calls it an error that there is no GPU
+
     if unusable := graph.damage(served.folder):
         raise DamagedModel(served.place, unusable)
     if unknown := graph.unknown_to_this_tensorflow(graph.read_saved_model(served.folder)):
