@@ -249,3 +249,12 @@ def test_every_link_within_the_page_leads_somewhere():
 
 
 # The component
+
+
+def test_of_many_findings_about_the_data_the_first_are_shown_and_the_others_counted():
+    rows = [{"severity": "warning", "feature": "label", "reason": f"class no. {n}."} for n in range(100)]
+    found = dataclasses.replace(made_findings(), data_verdict={"ok": True, "findings": rows})
+    text = text_of(render.render(found))
+    assert "class no. 59." in text
+    assert "class no. 60." not in text
+    assert "and 40 more" in text
