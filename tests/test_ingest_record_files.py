@@ -92,9 +92,9 @@ def test_a_folder_of_tfrecords_of_other_names_asks_for_a_pattern(tmp_path):
         ("b.tfrecord", b"How to make TFRecords."),
         ("b.tfrecord", RECORD[:11]),
         ("b.tfrecord", b"\7" + RECORD[1:]),
-        ("b.tfrecord", gzip.compress(RECORD)),
+        ("b.tfrecord", gzip.compress(RECORD, mtime=0)),
         ("b.tfrecord.gz", RECORD),
-        ("b.tfrecord.gz", gzip.compress(b"no record")),
+        ("b.tfrecord.gz", gzip.compress(b"no record", mtime=0)),
     ],
 )
 def test_a_file_among_tfrecords_that_does_not_begin_as_one_is_an_error_before_any_work(
