@@ -57,7 +57,7 @@ def parameters(source, keys=None, **changes):
     }
 
 
-Result = collections.namedtuple("Result", ["examples", "report", "artifact"])
+Result = collections.namedtuple("Result", ["examples", "report", "artifact", "record_folder"])
 
 
 def run_ingest(tmp_path, source, beam_args=(), **changes):
@@ -71,7 +71,9 @@ def run_ingest(tmp_path, source, beam_args=(), **changes):
     executor.Do({}, {"examples": [examples], "ingest_report": [report]}, parameters(source, **changes))
     assert not list((folder / "tmp").rglob("*.*")), "work files are left behind"
     splits = artifact_utils.decode_split_names(examples.split_names)
-    return Result({split: read(examples, split) for split in splits}, read_report(report.uri), examples)
+    return Result(
+        {split: read(examples, split) for split in splits}, read_report(report.uri), examples, report.uri
+    )
 
 
 def shard_files(artifact, split):

@@ -10,7 +10,7 @@ from tfx.types import artifact_utils
 from components.errors import RunStopped
 from components.image_example_gen.listing import Listing
 from components.image_example_gen.pipeline import ingest
-from components.image_example_gen.report import IngestReport, build_report, write_report
+from components.image_example_gen.report import IngestReport, build_report, data_record, write_report
 from components.image_example_gen.sources import list_images
 from components.image_example_gen.tfrecords import RecordKeys
 from components.image_example_gen.work_files import (
@@ -25,15 +25,15 @@ logger = logging.getLogger("headstart.ingest")
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Writes the examples of all splits and the ingest report."""
+    """Writes the examples of all splits, the ingest report, and beside it the record of the images."""
 
     def Do(self, input_dict, output_dict, exec_properties) -> None:
         """Ingests the source.
 
-          Raises:
-            ValueError, FileNotFoundError: when the source cannot be used.
-        StorageError: when an object store cannot be asked.
-            RunStopped: when what is usable does not make a training set.
+        Raises:
+          ValueError, FileNotFoundError: when the source cannot be used.
+          StorageError: when an object store cannot be asked.
+          RunStopped: when what is usable does not make a training set.
         """
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         report_artifact = artifact_utils.get_single_instance(output_dict["ingest_report"])
@@ -51,6 +51,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         events = self._ingest(listing, options)
         report = build_report(listing, events)
         write_report(report, report_artifact.uri)
+        data_record(events).write(report_artifact.uri)
         _stop_unless_trainable(report, events)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         for finding in report.findings:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 
+from components.data_record import DataRecord
 from components.image_example_gen.decisions import Decision, InspectedImage
 from components.image_example_gen.image_walk import sidecars_text
 from components.image_example_gen.listing import Listing
@@ -94,7 +95,8 @@ def decision_events(decision: Decision) -> Iterator[dict]:
 
 
 def shard_event(split: str, images: Iterable[InspectedImage]) -> dict:
-    """Returns the counts of a written shard."""
+    """Returns the counts of a written shard, and which images it holds."""
+    images = list(images)
     facts = [image.facts for image in images]
     return {
         "kind": "shard",
@@ -103,7 +105,18 @@ def shard_event(split: str, images: Iterable[InspectedImage]) -> dict:
         "formats": collections.Counter(fact.image_format for fact in facts),
         "converted": collections.Counter(fact.conversion for fact in facts if fact.conversion),
         "oriented": sum(fact.oriented for fact in facts),
+        "images": [(image.facts.content_hash, image.label) for image in images],
     }
+
+
+def data_record(events: Iterable[dict]) -> DataRecord:
+    """Returns which images were ingested."""
+    return DataRecord.of(
+        (content_hash, label, shard["split"])
+        for shard in events
+        if shard["kind"] == "shard"
+        for content_hash, label in shard["images"]
+    )
 
 
 def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
