@@ -62,7 +62,13 @@ class DataRecord:
             raise ValueError(f"{file} is damaged ({type(error).__name__}: {error})") from error
 
     def write(self, folder: "str | Location") -> None:
-        """Writes FILE_NAME into a folder that exists; equal records give equal bytes."""
+        """Writes FILE_NAME into a folder that exists."""
+        file = location(folder) / FILE_NAME
+        with explained(file):
+            file.write_bytes(self.as_bytes())
+
+    def as_bytes(self) -> bytes:
+        """Returns the content of FILE_NAME."""
         labels, label = np.unique(self.label, return_inverse=True)
         splits, split = np.unique(self.split, return_inverse=True)
         hashes = np.frombuffer(bytes.fromhex("".join(self.content_hash.tolist())), dtype=np.uint8)
@@ -75,9 +81,7 @@ class DataRecord:
             split=split.astype(np.int8),
             splits=splits,
         )
-        file = location(folder) / FILE_NAME
-        with explained(file):
-            file.write_bytes(content.getvalue())
+        return content.getvalue()
 
     def fingerprint(self) -> str:
         """Returns 16 hexadecimal digits over all rows: which images, of which classes, in which splits."""

@@ -21,6 +21,7 @@ from modules.storage import Location, StorageError, explained, files_below, is_r
 PUSH_RECORDS = "assets.extra/headstart"  # what the Pusher adds to a model; not part of the model itself
 MANIFEST = f"{PUSH_RECORDS}/manifest.json"
 TRAINING_STATISTICS = f"{PUSH_RECORDS}/training_statistics.pb"
+VERDICT = f"{PUSH_RECORDS}/verdict.json"  # of the Evaluator, on the test split of the run that pushed it
 MODEL_CARD = "assets.extra/headstart.json"  # written by the Trainer: labels, image size, backbone
 
 # tf.saved_model.save writes a random identifier into it, so it differs between equal models.
@@ -157,9 +158,14 @@ def content_hash(saved_model_dir: str | Path) -> str:
     return digest.hexdigest()
 
 
+def read_facts(saved_model_dir: str | Path) -> dict:
+    """Returns what the Trainer wrote beside a model (see modules.trainer.model_facts); empty without it."""
+    return _read_json(location(saved_model_dir) / MODEL_CARD)
+
+
 def read_labels(saved_model_dir: str | Path) -> list[str] | None:
     """Returns the model's class names in the order of its outputs; None when it does not carry them."""
-    return _read_json(location(saved_model_dir) / MODEL_CARD).get("labels")
+    return read_facts(saved_model_dir).get("labels")
 
 
 def _read_json(file: Location) -> dict:

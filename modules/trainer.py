@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 from modules import features
 from modules.backbones import build_backbone, image_size_of, preprocessing_mode, with_local_files
 from modules.examples import load_images, matching_files
+from modules.file_hash import file_hash
+from modules.identity import code_of, made_of, weights_hash
 from modules.machine import machine, versions
 from modules.model import Classifier, FromPixels, build_classifier
 from modules.recipe import Model, Training
@@ -71,12 +73,8 @@ def _train_and_export(fn_args, log_dir: str) -> None:
 
     plain = training.mixed_precision == "none" and training.distribution == "none"
     exported = trained if plain else float32_copy(trained, local_model, graph.labels)
-    labels_and_model = {
-        "labels": list(graph.labels),
-        "backbone": model.backbone_file or model.backbone,
-        "image_size": image_size_of(model),
-    }
-    export(exported.model, graph, fn_args.serving_model_dir, labels_and_model)
+    facts = model_facts(exported, graph.labels, local_model, config)
+    export(exported.model, graph, fn_args.serving_model_dir, facts)
     history = {
         "stages": stages,
         "images": {"train": len(setting.train), "eval": len(setting.eval)},
@@ -96,6 +94,34 @@ def _train_and_export(fn_args, log_dir: str) -> None:
 def build(model: Model, labels: tuple[str, ...], seed: int) -> Classifier:
     """Returns the configured backbone with a new head."""
     return build_classifier(build_backbone(model, image_size_of(model)), model.head, len(labels), seed)
+
+
+def model_facts(exported: Classifier, labels: tuple[str, ...], local_model: Model, config: dict) -> dict:
+    """Returns what a model says about itself beside its graph: classes, input, and what identifies it.
+
+    Args:
+      exported: the classifier that serves.
+      labels: class names in the order of its logits.
+      local_model: settings of the model, its files on this machine.
+      config: custom_config of run_fn.
+    """
+    model, training = (
+        TypeAdapter(section).dump_python(TypeAdapter(section).validate_python(config[name]), mode="json")
+        for name, section in (("model", Model), ("training", Training))
+    )
+    size = image_size_of(local_model)
+    preprocessing = {"mode": preprocessing_mode(local_model), "image_size": size, "resize": model["resize"]}
+    files = {key: getattr(local_model, key) for key in ("weights", "backbone_file")}
+    hashes = {key: file_hash(file) for key, file in files.items() if file and os.path.isfile(file)}
+    packages = {name: versions()[name] for name in ("tensorflow", "keras")}
+    return {
+        "labels": list(labels),
+        "backbone": model["backbone_file"] or model["backbone"],
+        "image_size": size,
+        "weights_hash": weights_hash(exported.model.weights, labels, preprocessing),
+        "graph_code": code_of(config["graph_source_hash"], packages),
+        "made_of": made_of(model, training, hashes, code_of(config["source_hash"], packages)),
+    }
 
 
 def float32_copy(trained: Classifier, model: Model, labels: tuple[str, ...]) -> Classifier:

@@ -16,6 +16,7 @@ from components.image_example_gen.component import ImageExampleGen
 from components.infra_check.component import InfraCheck
 from components.pusher.component import Pusher
 from components.report.component import Report
+from components.report.made_from import config_hash
 from components.schema_gen.component import SchemaGen
 from components.schema_gen.statistics import statistics_options
 from components.verdict.component import Verdict
@@ -27,6 +28,8 @@ from pipeline.config import Config
 from pipeline.settings_json import as_dict, as_json
 from pipeline.source_hash import code_hash, source_hash
 
+# What makes the graph that serves, around the weights.
+GRAPH_SOURCES = ("modules/serving.py", "modules/preprocessing.py", "modules/model.py")
 REFUSAL_FILE = "data_verdict.json"  # in the output folder, after a run that DataCheck stopped
 
 
@@ -37,6 +40,9 @@ class Surroundings:
     source_fingerprint: str  # of the images: see components.image_example_gen.listing
     serving_state: str  # of the push destination: see components.serving_versions
     run_id: str  # unique to the run: the push is never taken from the cache
+    started_by: str = "headstart run"
+    because: str = ""  # why it was started, in a person's words
+    push: bool = True  # False judges the model only
     file_hash: Callable[[str], str] = file_hash  # of a file that the config names
 
 
@@ -128,7 +134,11 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         blessing=evaluator.outputs["blessing"],
         infra_blessing=infra_check.outputs["blessing"],
         statistics=statistics,
+        ingest_report=example_gen.outputs["ingest_report"],
         push_destination=config.push.destination,
+        push=surroundings.push,
+        because=surroundings.because,
+        origin=json.dumps(origin(config, surroundings), sort_keys=True),
         run_id=surroundings.run_id,
         source_hash=source_hash("components/pusher"),
     )
@@ -189,6 +199,16 @@ def create_pipeline(
     )
 
 
+def origin(config: Config, surroundings: Surroundings) -> dict:
+    """Returns what the manifest of a pushed version says about where it comes from."""
+    return {
+        "name": config.name,
+        "config": config_hash(as_dict(config)),
+        "code": code_hash(),
+        "started_by": surroundings.started_by,
+    }
+
+
 def evaluation_settings(config: Config) -> dict:
     """Returns the settings of the Evaluator but for the thresholds, plain enough for JSON."""
     return {name: value for name, value in as_dict(config.evaluation).items() if name != "thresholds"}
@@ -225,4 +245,5 @@ def trainer_config(config: Config, surroundings: Surroundings) -> dict:
             file: surroundings.file_hash(file) for file in files if file and file not in ("imagenet", "none")
         },
         "source_hash": source_hash("modules"),
+        "graph_source_hash": source_hash(*GRAPH_SOURCES),
     }

@@ -15,18 +15,18 @@ PACKAGES = ("modules", "components", "pipeline")
 
 
 @functools.cache
-def source_hash(*folders: str) -> str:
-    """Returns 16 hexadecimal digits of the SHA-256 over the files of folders and what they import of ours.
+def source_hash(*places: str) -> str:
+    """Returns 16 hexadecimal digits of the SHA-256 over files and folders and what they import of ours.
 
     Args:
-      *folders: paths relative to the folder that holds the packages, such as "modules" or
-        "components/report".
+      *places: paths relative to the folder that holds the packages, such as "modules",
+        "components/report" or "modules/serving.py".
 
     Raises:
-      FileNotFoundError: when a folder does not exist.
+      FileNotFoundError: when a file or folder does not exist.
     """
     digest = hashlib.sha256()
-    for file in sorted(_with_imports(file for folder in folders for file in _files_of(folder))):
+    for file in sorted(_with_imports(file for place in places for file in _files_of(place))):
         digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -36,10 +36,13 @@ def code_hash() -> str:
     return source_hash(*PACKAGES)
 
 
-def _files_of(folder: str) -> list[Path]:
-    if not (ROOT / folder).is_dir():
-        raise FileNotFoundError(f"source_hash: no folder {ROOT / folder}")
-    return [file for file in (ROOT / folder).rglob("*") if file.is_file() and file.suffix != ".pyc"]
+def _files_of(place: str) -> list[Path]:
+    path = ROOT / place
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise FileNotFoundError(f"source_hash: there is no {path}")
+    return [file for file in path.rglob("*") if file.is_file() and file.suffix != ".pyc"]
 
 
 def _with_imports(files: Iterator[Path]) -> set[Path]:

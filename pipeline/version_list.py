@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from components.pusher import history
-from components.pusher.rollback import model_hash
+from components.pusher import history, withdrawals
 from components.report.publish import HISTORY, SUMMARY
 from components.serving_versions import has_model
 from modules.storage import explained, files_below, location
@@ -23,14 +22,18 @@ def lines(config: Config) -> list[str]:
     if not versions:
         return [f"There is no version in {destination} yet."]
     accuracy_of_path = accuracies(config.output)
-    hashes = {version.number: model_hash(version) for version in versions if has_model(version.path)}
+    hashes = {
+        version.number: history.identity_of(version).content_hash
+        for version in versions
+        if has_model(version.path)
+    }
     # A copy has the accuracy of what it is a copy of.
     accuracy_of_model = {
         hashes[version.number]: accuracy_of_path[str(version.path)]
         for version in versions
         if version.number in hashes and str(version.path) in accuracy_of_path
     }
-    withdrawn = history.withdrawn(versions)
+    withdrawn = withdrawals.read(destination)
     listed = [f"{'version':>7}  {'pushed (UTC)':<16}  {'accuracy':>8}  {'classes':>7}"]
     for version in reversed(versions):
         content_hash = hashes.get(version.number)
@@ -62,7 +65,10 @@ def accuracies(output: str) -> dict[str, float]:
 
 
 def _remarks(
-    version: history.Version, content_hash: str | None, withdrawn: dict[str, int], serves: bool
+    version: history.Version,
+    content_hash: str | None,
+    withdrawn: dict[int, withdrawals.Withdrawal],
+    serves: bool,
 ) -> Iterator[str]:
     if content_hash is None:
         yield "without a model"
@@ -70,7 +76,7 @@ def _remarks(
         yield "serves now"
     if version.is_rollback:
         yield f"a copy of version {version.manifest['rolled_back_to']}"
-    if content_hash in withdrawn:
+    if any(version.identity.equals(withdrawal.identity) for withdrawal in withdrawn.values()):
         yield "rolled back: will not be pushed again"
 
 

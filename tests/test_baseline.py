@@ -52,15 +52,15 @@ def test_without_a_serving_model_there_is_no_baseline(models, destination):
 
 
 def test_the_newest_version_is_the_baseline(models, destination):
-    push(models["first"], destination, b"")
-    push(models["second"], destination, b"")
+    push(models["first"], destination)
+    push(models["second"], destination)
 
     assert choice(models, destination) == (2, "it is the newest comparable one")
 
 
 def test_a_candidate_that_serves_already_is_compared_with_the_version_before(models, destination):
-    push(models["first"], destination, b"")
-    push(models["candidate"], destination, b"")
+    push(models["first"], destination)
+    push(models["candidate"], destination)
 
     assert choice(models, destination) == (
         1,
@@ -69,7 +69,7 @@ def test_a_candidate_that_serves_already_is_compared_with_the_version_before(mod
 
 
 def test_a_candidate_that_alone_serves_has_no_baseline(models, destination):
-    push(models["candidate"], destination, b"")
+    push(models["candidate"], destination)
 
     assert choice(models, destination) == (
         None,
@@ -78,8 +78,8 @@ def test_a_candidate_that_alone_serves_has_no_baseline(models, destination):
 
 
 def test_a_version_with_other_classes_is_passed_over_and_the_classes_are_named(models, destination):
-    push(models["first"], destination, b"")
-    push(models["other_classes"], destination, b"")
+    push(models["first"], destination)
+    push(models["other_classes"], destination)
 
     version, reason = choice(models, destination)
 
@@ -89,7 +89,7 @@ def test_a_version_with_other_classes_is_passed_over_and_the_classes_are_named(m
 
 def test_versions_that_cannot_be_evaluated_are_passed_over(models, tmp_path):
     destination = tmp_path / "serving"
-    nameless = push(models["first"], destination, b"").path
+    nameless = push(models["first"], destination).path
     (nameless / "assets.extra" / "headstart.json").unlink()
     (destination / "2").mkdir()
     without_signature = destination / "3"
@@ -116,7 +116,7 @@ def push_edited(models, folder, destination, edit) -> None:
         nodes = [node for function in meta_graph.graph_def.library.function for node in function.node_def]
         edit(meta_graph, [node for node in nodes if node.op == "Mean"])
     (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())
-    push(folder, destination, b"")
+    push(folder, destination)
 
 
 def newer_operation(_meta_graph, nodes):
@@ -142,7 +142,7 @@ def newer_graphs(meta_graph, _nodes):
     ],
 )
 def test_a_model_that_this_tensorflow_cannot_run_is_passed_over(models, tmp_path, destination, edit, needs):
-    push(models["first"], destination, b"")
+    push(models["first"], destination)
     push_edited(models, tmp_path / "model", destination, edit)
 
     assert choice(models, destination) == (
@@ -177,7 +177,7 @@ def run_step(tmp_path, models, destination) -> dict:
 
 
 def test_the_step_copies_the_serving_model_so_that_it_can_be_loaded(tmp_path, models, destination):
-    push(models["second"], destination, b"")
+    push(models["second"], destination)
 
     assert run_step(tmp_path, models, destination) == {
         "version": 1,
@@ -198,8 +198,8 @@ VARIABLES = ("variables/variables.index", "variables/variables.data-00000-of-000
 def test_a_damaged_version_is_passed_over_so_that_its_successor_can_be_trained(
     tmp_path, models, destination, file, by_whom
 ):
-    push(models["first"], destination, b"")
-    damaged = push(models["second"], destination, b"").path
+    push(models["first"], destination)
+    damaged = push(models["second"], destination).path
     content = (damaged / file).read_bytes()
     (damaged / file).write_bytes(content[: len(content) // 2] + b"garbage")
     if by_whom == "copied there":
@@ -219,7 +219,7 @@ def test_a_damaged_version_is_passed_over_so_that_its_successor_can_be_trained(
 
 @pytest.mark.parametrize("file", VARIABLES)
 def test_a_version_that_lacks_a_file_is_passed_over_and_the_file_named(models, destination, file):
-    damaged = push(models["second"], destination, b"").path
+    damaged = push(models["second"], destination).path
     (damaged / file).unlink()
 
     assert choice(models, destination) == (
@@ -233,8 +233,8 @@ def test_a_version_without_permission_to_read_is_passed_over(models):
         os.chmod(folder, 0o755)
         candidate = shutil.copytree(models["candidate"], f"{folder}/candidate")
         destination = f"{folder}/serving"
-        push(models["first"], destination, b"")
-        unreadable = push(models["second"], destination, b"").path
+        push(models["first"], destination)
+        unreadable = push(models["second"], destination).path
         unreadable.chmod(0)
         with bound_by_permissions():
             assert serving_versions.state(destination) == "2 unreadable: Permission denied"
@@ -246,7 +246,7 @@ def test_a_version_without_permission_to_read_is_passed_over(models):
 
 def test_only_the_model_that_is_compared_with_is_downloaded(tmp_path, models, s3_bucket, monkeypatch):
     for name in ("first", "second", "other_classes"):
-        push(models[name], s3_bucket, b"")
+        push(models[name], s3_bucket)
     downloaded = []
     local_copy = serving_versions.local_copy
     monkeypatch.setattr(

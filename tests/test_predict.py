@@ -113,8 +113,8 @@ def test_a_config_names_the_push_destination_and_the_size_limit(workplace):
 def test_a_model_or_a_push_destination_may_be_an_address(workplace, model_dir, s3_bucket, capsys):
     write_grey(workplace / "light.png", 204)
     destination = f"{s3_bucket}/serving"
-    push(tiny_models.save_model(workplace / "old", weight=0.1), destination, b"")
-    push(model_dir, destination, b"")
+    push(tiny_models.save_model(workplace / "old", weight=0.1), destination)
+    push(model_dir, destination)
     (location(destination) / "3" / "saved_model.pb").write_bytes(b"of a push that was killed")
     Path("pets.yaml").write_text(f"name: a\noutput: out\npush: {{destination: '{destination}'}}\n")
     with Path("pets.yaml").open("a") as file:
@@ -276,7 +276,7 @@ def test_json_is_utf8_in_a_terminal_that_is_not(workplace, model_dir):
         "\\u65e5.png: bright 80.0%",
         "caf\\xe9.png: bright 80.0%",
     ]
-    assert (shown.returncode, shown.stderr, plain.returncode, plain.stderr) == (0, b"", 0, b"")
+    assert (shown.returncode, shown.stderr, plain.returncode, plain.stderr) == (0, b"", 0)
 
 
 def test_ctrl_c_ends_it_with_130_and_no_traceback(workplace, model_dir):
@@ -367,7 +367,7 @@ def test_a_model_in_a_folder_whose_name_is_a_pattern_answers(workplace, model_di
 
 def test_a_pushed_model_that_lost_a_file_is_named_with_the_way_on(workplace, model_dir, capsys):
     write_grey(workplace / "a.png", 204)
-    pushed = push(model_dir, workplace / "serving", b"").path
+    pushed = push(model_dir, workplace / "serving").path
     (pushed / "assets.extra/headstart.json").unlink()
     assert main(["predict", "a.png", "--model", "serving"]) == 2
     assert capsys.readouterr().err == (

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,26 +15,11 @@ import pytest
 import tensorflow_data_validation as tfdv
 from tfx.types import Channel, standard_artifacts
 
-from components import serving_versions
-from components.pusher import executor as pusher
+from components import artifacts, serving_versions
 from components.pusher.component import Pusher
 from components.pusher.push import push
 from components.pusher.rollback import rollback
-from tests import tiny_data
-
-STATISTICS = tiny_data.statistics(["cat", "dog"])
-
-
-def write_model(folder: Path, content: bytes = b"graph", files: int = 2) -> Path:
-    """Writes the files of a model; a push reads none of them."""
-    (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(content)
-    (folder / "fingerprint.pb").write_bytes(os.urandom(8))
-    for number in range(files):
-        (folder / "variables" / f"variables.data-{number:05}").write_bytes(bytes([number % 251]) * 4096)
-    (folder / "assets.extra").mkdir()
-    (folder / "assets.extra" / "headstart.json").write_text('{"labels": ["cat", "dog"]}')
-    return folder
+from tests.tiny_push import STATISTICS, run_step, write_model
 
 
 def relative_files(folder: Path) -> set[str]:
@@ -63,7 +49,7 @@ def test_nothing_serves_from_a_destination_that_is_not_there(destination):
 def test_the_first_push_is_version_1_and_holds_the_model_its_manifest_and_its_data(tmp_path, destination):
     model = write_model(tmp_path / "model")
 
-    pushed = push(model, destination, b"statistics")
+    pushed = push(model, destination, {"training_statistics.pb": b"statistics"})
 
     assert (pushed.version, pushed.path, pushed.new) == (1, destination / "1", True)
     records = {serving_versions.MANIFEST, serving_versions.TRAINING_STATISTICS}
@@ -78,15 +64,15 @@ def test_the_first_push_is_version_1_and_holds_the_model_its_manifest_and_its_da
 def test_a_pushed_model_has_the_hash_of_the_model_that_it_was_copied_from(tmp_path, destination):
     model = write_model(tmp_path / "model")
 
-    assert serving_versions.content_hash(push(model, destination, b"").path) == (
+    assert serving_versions.content_hash(push(model, destination).path) == (
         serving_versions.content_hash(model)
     )
 
 
 def test_another_model_becomes_the_next_version_and_the_old_one_stays(tmp_path, destination):
-    push(write_model(tmp_path / "old", b"old"), destination, b"")
+    push(write_model(tmp_path / "old", b"old"), destination)
 
-    pushed = push(write_model(tmp_path / "new", b"new"), destination, b"")
+    pushed = push(write_model(tmp_path / "new", b"new"), destination)
 
     assert list(serving_versions.versions(destination)) == [1, 2]
     assert (destination / "1" / "saved_model.pb").read_bytes() == b"old"
@@ -94,9 +80,9 @@ def test_another_model_becomes_the_next_version_and_the_old_one_stays(tmp_path, 
 
 
 def test_the_model_that_serves_is_not_pushed_again(tmp_path, destination):
-    push(write_model(tmp_path / "model"), destination, b"")
+    push(write_model(tmp_path / "model"), destination)
 
-    again = push(write_model(tmp_path / "retrained_to_the_same"), destination, b"")
+    again = push(write_model(tmp_path / "retrained_to_the_same"), destination)
 
     assert (again.version, again.new) == (1, False)
     assert list(serving_versions.versions(destination)) == [1]
@@ -104,16 +90,16 @@ def test_the_model_that_serves_is_not_pushed_again(tmp_path, destination):
 
 def test_a_model_that_served_before_the_newest_is_pushed_as_a_new_version(tmp_path, destination):
     old = write_model(tmp_path / "old", b"old")
-    push(old, destination, b"")
-    push(write_model(tmp_path / "new", b"new"), destination, b"")
+    push(old, destination)
+    push(write_model(tmp_path / "new", b"new"), destination)
 
-    assert push(old, destination, b"").version == 3
+    assert push(old, destination).version == 3
 
 
 def test_the_state_tells_which_model_serves(tmp_path, destination):
-    push(write_model(tmp_path / "old", b"old"), destination, b"")
+    push(write_model(tmp_path / "old", b"old"), destination)
     before = serving_versions.state(destination)
-    push(write_model(tmp_path / "new", b"new"), destination, b"")
+    push(write_model(tmp_path / "new", b"new"), destination)
 
     assert before == f"1 {serving_versions.content_hash(tmp_path / 'old')}"
     assert serving_versions.state(destination) == f"2 {serving_versions.content_hash(tmp_path / 'new')}"
@@ -123,7 +109,24 @@ def test_a_number_without_a_model_in_it_is_never_reused(tmp_path, destination):
     (destination / "5").mkdir(parents=True)
 
     assert serving_versions.state(destination) == "5 without a model"
-    assert push(write_model(tmp_path / "model"), destination, b"").version == 6
+    assert push(write_model(tmp_path / "model"), destination).version == 6
+
+
+def test_a_version_that_is_removed_does_not_give_its_number_back(tmp_path, destination):
+    for name in ("first", "second"):
+        pushed = push(write_model(tmp_path / name, name.encode()), destination)
+    shutil.rmtree(pushed.path)
+
+    assert push(write_model(tmp_path / "third", b"third"), destination).version == 3
+
+
+@pytest.mark.parametrize("make", [lambda path: path.write_text("13"), lambda path: path.symlink_to("absent")])
+def test_a_number_that_a_file_or_a_dangling_link_has_is_passed_over(tmp_path, destination, make):
+    destination.mkdir()
+    make(destination / "13")
+
+    assert push(write_model(tmp_path / "model"), destination).version == 14
+    assert list(serving_versions.versions(destination)) == [14]
 
 
 def test_pushed_files_can_be_read_by_the_model_servers_user(tmp_path, destination):
@@ -132,7 +135,7 @@ def test_pushed_files_can_be_read_by_the_model_servers_user(tmp_path, destinatio
     os.chmod(model / "variables", 0o700)
     umask = os.umask(0o077)
     try:
-        push(model, destination, b"")
+        push(model, destination)
     finally:
         os.umask(umask)
 
@@ -146,14 +149,14 @@ def test_pushes_at_the_same_time_get_versions_of_their_own(tmp_path, destination
     models = [write_model(tmp_path / str(n), content=bytes([n])) for n in range(6)]
 
     with ThreadPoolExecutor(6) as pool:
-        versions = list(pool.map(lambda model: push(model, destination, b"").version, models))
+        versions = list(pool.map(lambda model: push(model, destination).version, models))
 
     assert sorted(versions) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_folder_without_a_model_is_not_pushed(tmp_path, destination):
     with pytest.raises(FileNotFoundError, match=r"no SavedModel in .*there is no saved_model\.pb"):
-        push(tmp_path, destination, b"")
+        push(tmp_path, destination)
 
 
 def test_a_reader_never_sees_half_a_model_when_the_push_is_killed_at_any_moment(tmp_path, destination):
@@ -164,7 +167,7 @@ def test_a_reader_never_sees_half_a_model_when_the_push_is_killed_at_any_moment(
         "import sys, pathlib; from components.pusher.push import push;"
         "model, destination, seed = sys.argv[1:];"
         "pathlib.Path(model, 'saved_model.pb').write_text(seed); print('go', flush=True);"
-        "push(model, destination, b'statistics'); print('done', flush=True)"
+        "push(model, destination, {'training_statistics.pb': b'statistics'}); print('done', flush=True)"
     )
 
     def start(seed: int) -> subprocess.Popen:
@@ -199,29 +202,6 @@ def test_a_reader_never_sees_half_a_model_when_the_push_is_killed_at_any_moment(
     assert (newest / "saved_model.pb").read_text() == "100"
 
 
-def run_step(tmp_path, destination, blessed=1, infra_blessed=1):
-    """Runs the Pusher as the pipeline does; returns its artifact and its push.json."""
-    folder = tmp_path / f"run {len(list(tmp_path.iterdir()))}"
-    model = tiny_data.new_artifact(standard_artifacts.Model, folder / "model")
-    write_model(folder / "model" / "Format-Serving")
-    blessing = tiny_data.new_artifact(standard_artifacts.ModelBlessing, folder / "blessing")
-    blessing.set_int_custom_property("blessed", blessed)
-    infra_blessing = tiny_data.new_artifact(standard_artifacts.InfraBlessing, folder / "infra_blessing")
-    infra_blessing.set_int_custom_property("blessed", infra_blessed)
-    pushed = tiny_data.new_artifact(standard_artifacts.PushedModel, folder / "pushed_model")
-    pusher.Executor().Do(
-        {
-            "model": [model],
-            "blessing": [blessing],
-            "infra_blessing": [infra_blessing],
-            "statistics": [tiny_data.statistics_artifact(folder / "statistics", {"train": STATISTICS})],
-        },
-        {"pushed_model": [pushed]},
-        {"push_destination": str(destination)},
-    )
-    return pushed, json.loads((folder / "pushed_model" / "push.json").read_text())
-
-
 def test_a_blessed_model_is_pushed_with_the_statistics_of_its_data(tmp_path, destination):
     artifact, result = run_step(tmp_path, destination)
 
@@ -253,7 +233,7 @@ def test_the_step_pushes_to_an_address_just_the_same(tmp_path, s3_bucket):
     assert result == {"outcome": "pushed", "reason": "blessed", **pushed}
     assert again == {
         "outcome": "unchanged",
-        "reason": "version 1 is this very model, byte for byte",
+        "reason": "version 1 is this very model: equal weights, equal code",
         **pushed,
     }
     assert refused == {"outcome": "not_blessed", "reason": "not blessed by Evaluator", **pushed}
@@ -301,7 +281,11 @@ def test_the_step_gives_a_pushed_model():
         blessing=Channel(type=standard_artifacts.ModelBlessing),
         infra_blessing=Channel(type=standard_artifacts.InfraBlessing),
         statistics=Channel(type=standard_artifacts.ExampleStatistics),
+        ingest_report=Channel(type=artifacts.IngestReport),
         push_destination="serving",
+        push=True,
+        because="",
+        origin="{}",
         run_id="1",
         source_hash="1",
     )
@@ -311,7 +295,7 @@ def test_the_step_gives_a_pushed_model():
 
 
 def test_a_model_that_was_rolled_back_is_not_pushed_again_by_a_later_run(tmp_path, destination):
-    push(write_model(tmp_path / "good", b"good"), destination, b"")
+    push(write_model(tmp_path / "good", b"good"), destination)
     run_step(tmp_path, destination)
     rollback(str(destination))
 
@@ -319,6 +303,6 @@ def test_a_model_that_was_rolled_back_is_not_pushed_again_by_a_later_run(tmp_pat
 
     assert (result["outcome"], result["version"]) == ("withdrawn", 3)
     assert result["path"] == str(destination / "3")
-    assert "version 2, which was rolled back" in result["reason"]
+    assert "version 2 again, which was rolled back" in result["reason"]
     assert artifact.get_int_custom_property("pushed") == 0
     assert list(serving_versions.versions(destination)) == [1, 2, 3]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from components import serving_versions
-from components.pusher import history
+from components.pusher import history, withdrawals
 from components.pusher.push import push
 from components.pusher.rollback import RolledBack, rollback
 from pipeline import freshness
@@ -37,7 +37,11 @@ def destination(request, tmp_path):
 
 def push_models(destination: str, folder: Path, *graphs: str) -> None:
     for graph in graphs:
-        push(write_model(folder / graph, graph), destination, f"statistics of {graph}".encode())
+        push(
+            write_model(folder / graph, graph),
+            destination,
+            {"training_statistics.pb": f"statistics of {graph}".encode()},
+        )
 
 
 def graphs(destination: str) -> dict[int, str]:
@@ -78,7 +82,7 @@ def test_a_withdrawn_model_can_be_called_back_by_its_number(destination, tmp_pat
 
     assert rollback(destination, to=2) == RolledBack(version=4, copy_of=2, withdrawn=())
     assert graphs(destination)[4] == "bad"
-    assert history.withdrawn(history.read(destination)) == {}
+    assert withdrawals.read(destination) == {}
 
 
 def test_what_lies_between_is_withdrawn_as_well(destination, tmp_path):
@@ -92,7 +96,7 @@ def test_withdrawn_models_stay_so_when_a_new_one_is_pushed(destination, tmp_path
     rollback(destination)
     push_models(destination, tmp_path, "new")
 
-    assert list(history.withdrawn(history.read(destination)).values()) == [2]
+    assert list(withdrawals.read(destination)) == [2]
 
 
 @pytest.mark.parametrize(

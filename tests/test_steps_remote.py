@@ -37,7 +37,11 @@ def place(request, tmp_path):
 
 def test_data_are_compared_with_those_of_the_model_that_serves_and_the_verdict_is_kept(tmp_path, place):
     model = tiny_models.save_model(tmp_path / "model")
-    push(model, f"{place}/serving", tiny_data.statistics(["cat", "fox"]).SerializeToString())
+    push(
+        model,
+        f"{place}/serving",
+        {"training_statistics.pb": tiny_data.statistics(["cat", "fox"]).SerializeToString()},
+    )
     remote = {"push_destination": f"{place}/serving", "refusal_file": f"{place}/out/data_verdict.json"}
 
     with pytest.raises(RunStopped, match=rf"class 'fox'[\s\S]*{place}/out/data_verdict\.json"):
@@ -49,7 +53,7 @@ def test_data_are_compared_with_those_of_the_model_that_serves_and_the_verdict_i
         "new class 'dog': 50 images now, none in the data of serving version 1",
         "missing class 'fox': no image now, 1 in the data of serving version 1",
     ]
-    push(tiny_models.save_model(tmp_path / "next", weight=0.6), f"{place}/serving", b"")
+    push(tiny_models.save_model(tmp_path / "next", weight=0.6), f"{place}/serving")
     (location(place) / "serving/2/assets.extra/headstart/training_statistics.pb").unlink()
     assert data_check.check(tmp_path / "again", **remote) == {"ok": True, "findings": []}
 
@@ -161,5 +165,5 @@ def test_the_ingest_report_is_read_from_its_artifact(place):
 def test_a_model_artifact_at_an_address_is_pushed(tmp_path, place):
     model = tiny_models.save_model(tmp_path / "model")
     upload_tree(model, f"{place}/Format-Serving")
-    pushed = push(f"{place}/Format-Serving", tmp_path / "serving", b"")
+    pushed = push(f"{place}/Format-Serving", tmp_path / "serving")
     assert (pushed.path / "saved_model.pb").read_bytes() == (model / "saved_model.pb").read_bytes()

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from pydantic import TypeAdapter
 
+from components import serving_versions
 from components.report import figures
 from modules import features
 from modules.backbones import check_model, with_local_files
+from modules.file_hash import file_hash
 from modules.recipe import Model
 from modules.storage import StorageError, files_below, local_copy, location, upload_files
-from modules.trainer import run_fn
+from modules.trainer import build, model_facts, run_fn
 from modules.training_folders import log_folder
 from tests.tiny_training import IMAGE_SIZE, LABELS, tiny_backbone
 from tests.tiny_transform import tiny_examples, trainer_arguments, write_split, write_transform_graph
@@ -106,13 +109,58 @@ def test_the_history_tells_stages_images_and_machine(trained):
     assert history["machine"]["cpu_cores"] >= 1
 
 
+def facts_of(arguments) -> dict:
+    with open(f"{arguments.serving_model_dir}/assets.extra/headstart.json") as file:
+        return json.load(file)
+
+
 def test_facts_about_the_model_lie_beside_it(trained, inputs):
-    with open(f"{trained[1].serving_model_dir}/assets.extra/headstart.json") as file:
-        assert json.load(file) == {
-            "labels": list(LABELS),
-            "backbone": inputs["model"]["backbone_file"],
-            "image_size": IMAGE_SIZE,
-        }
+    facts = facts_of(trained[1])
+    assert {key: facts[key] for key in ("labels", "backbone", "image_size")} == {
+        "labels": list(LABELS),
+        "backbone": inputs["model"]["backbone_file"],
+        "image_size": IMAGE_SIZE,
+    }
+    assert facts["made_of"]["files"] == {"backbone_file": file_hash(inputs["model"]["backbone_file"])}
+    assert facts["graph_code"] != facts["made_of"]["code"]
+
+
+def test_equal_trainings_give_models_of_equal_identity_and_different_bytes(tmp_path, trained, inputs):
+    again = run(tmp_path, inputs)
+    assert facts_of(again) == facts_of(trained[1])
+    folders = (again.serving_model_dir, trained[1].serving_model_dir)
+    assert len({serving_versions.content_hash(folder) for folder in folders}) == 2
+
+
+def test_other_settings_files_and_code_are_seen_in_the_identity_and_places_are_not(tmp_path, trained, inputs):
+    _, arguments = trained
+    tiny_backbone().save(tmp_path / "moved.keras")
+    (tmp_path / "moved.keras").write_bytes(Path(inputs["model"]["backbone_file"]).read_bytes())
+
+    def identity(model=None, training=None, weight_change=0.0, **config):
+        settings = arguments.custom_config | config
+        settings["model"] = settings["model"] | (model or {})
+        settings["training"] = settings["training"] | (training or {})
+        local = with_local_files(TypeAdapter(Model).validate_python(settings["model"]))
+        network = build(local, LABELS, seed=1)
+        kernel = network.head_layers[-1].kernel
+        kernel.assign(kernel + weight_change)
+        facts = model_facts(network, LABELS, local, settings)
+        return {key: facts[key] for key in ("weights_hash", "graph_code", "made_of")}
+
+    same = identity()
+    assert identity(model={"backbone_file": str(tmp_path / "moved.keras")}) == same
+    assert identity(training={"store": "disk"}) == same
+    assert identity(weight_change=1e-6)["weights_hash"] != same["weights_hash"]
+    assert identity(model={"backbone_preprocessing": "unit"})["weights_hash"] != same["weights_hash"]
+    assert identity(training={"seed": 7})["made_of"]["config"] != same["made_of"]["config"]
+    assert identity(source_hash="other")["made_of"]["code"] != same["made_of"]["code"]
+    assert identity(source_hash="other")["graph_code"] == same["graph_code"]
+    assert identity(graph_source_hash="other")["graph_code"] != same["graph_code"]
+    (tmp_path / "moved.keras").write_bytes(b"")
+    tiny_backbone(dropout=0.1).save(tmp_path / "moved.keras")
+    changed = identity(model={"backbone_file": str(tmp_path / "moved.keras")})
+    assert changed["made_of"]["files"] != same["made_of"]["files"]
 
 
 def test_pixels_and_activations_are_gone_after_the_export(tmp_path, inputs):

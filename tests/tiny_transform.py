@@ -79,5 +79,6 @@ def trainer_arguments(
             "training_dir": f"{folder}/training",
             "tensorboard_dir": f"{folder}/tensorboard",
             "source_hash": "abc",
+            "graph_source_hash": "def",
         },
     )

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from pathlib import PurePosixPath
 from typing import Any
 
 from absl import logging
@@ -12,10 +14,14 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
-from components import serving_versions
-from components.pusher import history
+from components import data_record, serving_versions
+from components.data_record import DataRecord
+from components.model_identity import Identity
+from components.pusher import history, withdrawals
+from components.pusher.history import Version
 from components.pusher.push import push
 from modules import features
+from modules.storage import Location, location
 
 PUSH_FILE = "push.json"
 
@@ -23,8 +29,8 @@ PUSH_FILE = "push.json"
 class Executor(base_executor.BaseExecutor):
     """Writes push.json and sets the properties that TFX's own Pusher sets.
 
-    push.json holds `outcome` ("pushed", "unchanged", "not_blessed" or "withdrawn"), `version` and `path`
-    of the version that serves now (null when none does), `reason`, and `serving_state` after the push
+    push.json holds `outcome` ("pushed", "unchanged", "judged", "not_blessed" or "withdrawn"), `version` and
+    `path` of the version that serves now (null when none does), `reason`, and `serving_state` after the push
     (see serving_versions.state). The model itself is not copied into the artifact: it lies in the
     destination.
     """
@@ -36,31 +42,32 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         destination = exec_properties["push_destination"]
-        refused_by = who_refuses(
-            artifact_utils.get_single_instance(input_dict["blessing"]),
-            artifact_utils.get_single_instance(input_dict["infra_blessing"]),
-        )
+        blessing = artifact_utils.get_single_instance(input_dict["blessing"])
+        refused_by = who_refuses(blessing, artifact_utils.get_single_instance(input_dict["infra_blessing"]))
         model_dir = path_utils.serving_model_path(artifact_utils.get_single_instance(input_dict["model"]).uri)
         if refused_by:
             result = not_pushed(destination, "not_blessed", f"not blessed by {' and '.join(refused_by)}")
-        elif (rolled_back := withdrawn_version(model_dir, destination)) is not None:
-            reason = (
-                f"it is, byte for byte, version {rolled_back}, which was rolled back. To let it serve after "
-                f"all: headstart rollback CONFIG --to {rolled_back}"
-            )
-            result = not_pushed(destination, "withdrawn", reason)
         else:
-            statistics = artifact_utils.get_single_instance(input_dict["statistics"])
-            train = stats_artifact_utils.load_statistics(statistics, features.TRAIN_SPLIT).proto()
-            pushed = push(model_dir, destination, train.SerializeToString())
-            result = {
-                "outcome": "pushed" if pushed.new else "unchanged",
-                "version": pushed.version,
-                "path": str(pushed.path),
-                "reason": "blessed"
-                if pushed.new
-                else f"version {pushed.version} is this very model, byte for byte",
-            }
+            record = DataRecord.read(artifact_utils.get_single_uri(input_dict["ingest_report"]))
+            identity = Identity.of_model(model_dir, record.fingerprint())
+            serving = history.serving(destination)
+            if serving and identity.equals(history.identity_of(serving)):
+                reason = f"version {serving.number} is this very model: equal weights, equal code"
+                result = not_pushed(destination, "unchanged", reason)
+            elif reason := withdrawn(identity, destination, exec_properties["because"]):
+                result = not_pushed(destination, "withdrawn", reason)
+            elif not exec_properties["push"]:
+                result = not_pushed(destination, "judged", "blessed, and not pushed because of --no-push")
+            else:
+                facts = lineage(exec_properties, serving, _read_verdict(blessing))
+                records = _records(record, input_dict["statistics"], blessing)
+                pushed = push(model_dir, destination, records, facts, identity)
+                result = {
+                    "outcome": "pushed" if pushed.new else "unchanged",
+                    "version": pushed.version,
+                    "path": str(pushed.path),
+                    "reason": "blessed",
+                }
         result["serving_state"] = serving_versions.state(destination)
         logging.info("Push to %s: %s", destination, result)
         artifact = artifact_utils.get_single_instance(output_dict["pushed_model"])
@@ -81,13 +88,66 @@ def who_refuses(blessing: types.Artifact, infra_blessing: types.Artifact) -> lis
     return refused_by
 
 
-def withdrawn_version(model_dir: str, destination: str) -> int | None:
-    """Returns the version as which a model was pushed and rolled back; None for any other model.
+def withdrawn(candidate: Identity, destination: str, because: str) -> str | None:
+    """Returns why a model must not be pushed, when it was rolled back before; None for any other model.
 
-    A later run with the same images and settings finds the same model in its cache.
+    Args:
+      candidate: a model that is blessed.
+      destination: folder or address of numbered versions.
+      because: why the run was started, in a person's words. Words that name the withdrawn version let its
+        model through, when newer code has made it: that is how a fix of the code reaches serving.
     """
-    withdrawn = history.withdrawn(history.read(destination))
-    return withdrawn.get(serving_versions.content_hash(model_dir)) if withdrawn else None
+    found = withdrawals.who_is_back(
+        candidate, withdrawals.read(destination).values(), history.read(destination)
+    )
+    if found is None:
+        return None
+    number, how = found[0].version, found[1]
+    if how == "same":
+        return (
+            f"it is version {number} again, which was rolled back (equal weights, or made of the same "
+            f"images, settings and code). To let it serve after all: headstart rollback CONFIG --to {number}"
+        )
+    if re.search(rf"\bversion {number}\b", because):
+        return None
+    return (
+        f"it is version {number} again, which was rolled back, by newer code. If that code fixes it, name "
+        f'it: headstart run CONFIG --because "version {number}: ..."'
+    )
+
+
+def lineage(exec_properties: dict[str, Any], serving: Version | None, verdict: dict) -> dict:
+    """Returns where a version comes from, for its manifest."""
+    return {
+        **json.loads(exec_properties["origin"]),
+        "run_id": exec_properties["run_id"],
+        "because": exec_properties["because"],
+        "parent": serving and {"version": serving.number, "content_hash": serving.content_hash},
+        "accuracy": {**verdict["metrics"]["accuracy"], "n": verdict["images"]},
+        "test_set": verdict.get("test_set"),
+    }
+
+
+def _records(
+    images: DataRecord, statistics: list[types.Artifact], blessing: types.Artifact
+) -> dict[str, bytes]:
+    """Returns what later runs find beside the model, by file name."""
+    train = stats_artifact_utils.load_statistics(
+        artifact_utils.get_single_instance(statistics), features.TRAIN_SPLIT
+    )
+    return {
+        PurePosixPath(serving_versions.TRAINING_STATISTICS).name: train.proto().SerializeToString(),
+        PurePosixPath(serving_versions.VERDICT).name: _verdict_file(blessing).read_bytes(),
+        data_record.FILE_NAME: images.as_bytes(),
+    }
+
+
+def _read_verdict(blessing: types.Artifact) -> dict:
+    return json.loads(_verdict_file(blessing).read_bytes())
+
+
+def _verdict_file(blessing: types.Artifact) -> Location:
+    return location(blessing.uri) / PurePosixPath(serving_versions.VERDICT).name
 
 
 def not_pushed(destination: str, outcome: str, reason: str) -> dict:

@@ -1,16 +1,20 @@
-"""What the manifests of a push destination tell: which models served when, and which were withdrawn.
+"""What the manifests of a push destination tell: which models served when, and how they came there.
 
-A manifest that `components.pusher.rollback` wrote has three keys more than the Pusher's:
+A manifest that `components.pusher.rollback` wrote says what its original's says, and two keys more:
 
     rolled_back_to     the older version that this one is a copy of
     rolled_back_from   {"version", "content_hash"} of what served before
-    withdrawn          {content hash: version} of all models that must not be pushed again
+
+Those of before also have `withdrawn`, {content hash: version} of all models that must not be pushed again;
+now `components.pusher.withdrawals` keeps an object for each.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 from components import serving_versions
-from modules.storage import Location
+from components.model_identity import Identity
+from modules.storage import Location, StorageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Version:
         return self.manifest.get("content_hash")
 
     @property
+    def identity(self) -> Identity:
+        """Of the model, as far as the manifest tells."""
+        return Identity.of_manifest(self.manifest)
+
+    @property
     def is_rollback(self) -> bool:
         return "rolled_back_to" in self.manifest
 
@@ -51,11 +60,36 @@ def read_version(number: int, path: Location) -> Version:
     return Version(number, path, serving_versions.read_manifest(path))
 
 
-def withdrawn(versions: list[Version]) -> dict[str, int]:
-    """Returns the models that were rolled back and not reinstated since: {content hash: version}."""
+def serving(destination: "str | Location") -> Version | None:
+    """Returns the version that serves now, the newest, even where it holds no model; None without any."""
+    number = serving_versions.serving_version(destination)
+    return None if number is None else read_version(number, serving_versions.versions(destination)[number])
+
+
+def identity_of(version: Version) -> Identity:
+    """Returns the identity of a version's model; of one without a manifest its content is read.
+
+    The identity of a folder without a model, or of a model that cannot be read, equals no other.
+    """
+    if version.content_hash:
+        return version.identity
+    try:
+        return Identity(content_hash=serving_versions.version_hash(version.path))
+    except StorageError:
+        raise
+    except OSError:
+        return Identity()
+
+
+def withdrawn_in_manifests(versions: Iterable[Version]) -> dict[str, int]:
+    """Returns the models that were withdrawn by lists of before, and not reinstated: {content hash: version}.
+
+    Args:
+      versions: of a push destination, oldest first.
+    """
     found: dict[str, int] = {}
     for version in versions:
-        if version.is_rollback:
+        if version.is_rollback and "withdrawn" in version.manifest:
             found = dict(version.manifest["withdrawn"])
         found.pop(version.content_hash, None)
     return found

@@ -4,17 +4,22 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from components import serving_versions
-from components.pusher.records import Pushed, manifest
+from components.model_identity import Identity
+from components.pusher import history
+from components.pusher.records import Parcel, Pushed
 from components.pusher.remote_push import push_to_store
 from modules.storage import is_remote, local_copy, location
 
 # TensorFlow Serving looks at names that are numbers; this one never is.
 INCOMING_PREFIX = ".incoming-"
 LOCK_FILE = ".push.lock"
+HIGHEST_FILE = (
+    ".push.highest"  # the number of the newest push, so that none comes back when a version is removed
+)
 
 # The model server usually is another user than the one that trains.
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
@@ -23,10 +28,11 @@ _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 def push(
     saved_model_dir: str | Path,
     destination: str | Path,
-    training_statistics: bytes,
-    remarks: dict | None = None,
+    records: Mapping[str, bytes] | None = None,
+    facts: Mapping | None = None,
+    identity: Identity | None = None,
 ) -> Pushed:
-    """Makes a model the newest version in the destination, unless it is the newest already.
+    """Makes a model the newest version in the destination, unless it is what serves there already.
 
     In a local folder the copy is made under a hidden name, forced to disk and then renamed: whoever
     looks for versions finds all of it or nothing, even if this process is killed or the machine loses
@@ -37,38 +43,48 @@ def push(
       saved_model_dir: folder with the model's saved_model.pb, or its address.
       destination: folder of numbered versions, made when absent; it must be on one file system. Or an
         address.
-      training_statistics: of the data that the model was trained on, a serialized
-        DatasetFeatureStatisticsList.
-      remarks: further keys of the version's manifest, see `components.pusher.history`.
+      records: content of the files that later runs find beside the model, by name, such as
+        "training_statistics.pb".
+      facts: further keys of the version's manifest, see `components.pusher.history`.
+      identity: of the model; by default as far as the model itself tells.
 
     Raises:
       FileNotFoundError: when saved_model_dir holds no SavedModel.
       StorageError: when an address cannot be read or written.
     """
     saved_model_dir = Path(local_copy(saved_model_dir))
-    content_hash = serving_versions.content_hash(saved_model_dir)
+    identity = identity or Identity.of_model(saved_model_dir, data=None)
+    parcel = Parcel(saved_model_dir, identity, records or {}, facts or {})
     destination = location(destination)
     if is_remote(destination):
-        return push_to_store(saved_model_dir, content_hash, destination, training_statistics, remarks)
+        return push_to_store(parcel, destination)
     _make_folder(destination)
     with _locked(destination):
         for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
             shutil.rmtree(leftover)
-        newest = serving_versions.serving_version(destination) or 0
-        if serving_versions.state(destination) == f"{newest} {content_hash}":
-            return Pushed(newest, serving_versions.versions(destination)[newest], new=False)
-        version = newest + 1
+        if (serving := history.serving(destination)) and identity.equals(history.identity_of(serving)):
+            return Pushed(serving.number, serving.path, new=False)
+        version = _highest_number(destination) + 1
         incoming = destination / f"{INCOMING_PREFIX}{version}"
         _copy(saved_model_dir, incoming)
-        (incoming / serving_versions.PUSH_RECORDS).mkdir(parents=True, exist_ok=True)
-        (incoming / serving_versions.MANIFEST).write_text(
-            manifest(version, saved_model_dir, content_hash, remarks), encoding="utf-8"
-        )
-        (incoming / serving_versions.TRAINING_STATISTICS).write_bytes(training_statistics)
+        beside = incoming / serving_versions.PUSH_RECORDS
+        beside.mkdir(parents=True, exist_ok=True)
+        for name, content in parcel.records.items():
+            (beside / name).write_bytes(content)
+        (incoming / serving_versions.MANIFEST).write_bytes(parcel.manifest(version))
         make_readable_and_durable(incoming)
+        (destination / HIGHEST_FILE).write_text(str(version))
         incoming.rename(destination / str(version))
         force_to_disk(destination)
     return Pushed(version, destination / str(version), new=True)
+
+
+def _highest_number(destination: Path) -> int:
+    """Returns the highest number that was ever given away, or that anything in the folder has for a name."""
+    numbers = [int(entry.name) for entry in destination.iterdir() if serving_versions.is_number(entry.name)]
+    with contextlib.suppress(FileNotFoundError, ValueError):  # of a destination of before
+        numbers.append(int((destination / HIGHEST_FILE).read_text()))
+    return max(numbers, default=0)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
 from components import serving_versions
+from components.model_identity import Identity
 from modules.storage import Location
 
 
@@ -24,13 +26,29 @@ class Pushed:
     new: bool
 
 
-def manifest(version: int, saved_model_dir: Path, content_hash: str, remarks: dict | None) -> str:
-    """Returns the text of a version's manifest.json; `remarks` are further keys."""
-    content = {
-        "version": version,
-        "content_hash": content_hash,
-        "labels": serving_versions.read_labels(saved_model_dir),
-        "pushed_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        **(remarks or {}),
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False)
+@dataclasses.dataclass(frozen=True)
+class Parcel:
+    """A model to push, and what is to be known of it later.
+
+    Attributes:
+      model_dir: local folder with the model's saved_model.pb.
+      identity: of the model.
+      records: content of each file that goes beside it, by its name in serving_versions.PUSH_RECORDS.
+      facts: further keys of its manifest.
+    """
+
+    model_dir: Path
+    identity: Identity
+    records: Mapping[str, bytes]
+    facts: Mapping
+
+    def manifest(self, version: int) -> bytes:
+        """Returns the content of its manifest.json as this version."""
+        content = {
+            **self.facts,
+            "version": version,
+            "labels": serving_versions.read_labels(self.model_dir),
+            "pushed_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            **self.identity.as_dict(),
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False).encode()

@@ -11,7 +11,8 @@ What holds there:
   takes another number. What that cannot rule out, a file written in between, is found by the hash in
   the manifest when the version is read.
 - Pushes do not wait for each other: the version that was begun last serves.
-- Files of a push that never ended are removed by a later push, a day after they were begun.
+- Files of a push that never ended are removed by a later push, a day after they were begun. The claim of a
+  push that ended stays, so that no number comes back when its version is removed.
 """
 
 import json
@@ -21,7 +22,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from components import serving_versions
-from components.pusher.records import Pushed, manifest
+from components.pusher import history
+from components.pusher.records import Parcel, Pushed
 from modules.storage import Location, explained, files_below, upload_files
 
 CLAIMS = ".push"  # no number, so it is no version
@@ -35,46 +37,31 @@ _NOT_CONDITIONAL_CODES = ("NotImplemented", "501")
 logger = logging.getLogger("headstart.push")
 
 
-def push_to_store(
-    saved_model_dir: Path,
-    content_hash: str,
-    destination: Location,
-    training_statistics: bytes,
-    remarks: dict | None = None,
-) -> Pushed:
-    """Makes a local model the newest version at an address, unless it is the newest already.
-
-    Args:
-      saved_model_dir: local folder with the model's saved_model.pb.
-      content_hash: of the model.
-      destination: address of numbered versions.
-      training_statistics: a serialized DatasetFeatureStatisticsList.
-      remarks: further keys of the manifest.
+def push_to_store(parcel: Parcel, destination: Location) -> Pushed:
+    """Makes a model the newest version at an address, unless it is what serves there already.
 
     Raises:
       StorageError: when the store cannot be reached or written to.
     """
-    newest = serving_versions.serving_version(destination) or 0
-    if serving_versions.state(destination) == f"{newest} {content_hash}":
-        return Pushed(newest, serving_versions.versions(destination)[newest], new=False)
+    if (serving := history.serving(destination)) and parcel.identity.equals(history.identity_of(serving)):
+        return Pushed(serving.number, serving.path, new=False)
     remove_leftovers(destination)
     token = secrets.token_hex(16)
     while True:
         version = claim(destination, token)
         folder = destination / str(version)
-        files = _model_files(saved_model_dir)
+        files = _model_files(parcel.model_dir)
         upload_files({name: file for name, file in files.items() if name != "saved_model.pb"}, folder)
         with explained(folder):
-            (folder / serving_versions.TRAINING_STATISTICS).write_bytes(training_statistics)
+            for name, content in parcel.records.items():
+                (folder / serving_versions.PUSH_RECORDS / name).write_bytes(content)
         upload_files({"saved_model.pb": files["saved_model.pb"]}, folder)
         if holder(destination, version) != token:
             logger.warning("Another push took version %d of %s; taking the next", version, destination)
             continue
         with explained(folder):
-            (folder / serving_versions.MANIFEST).write_bytes(
-                manifest(version, saved_model_dir, content_hash, remarks).encode()
-            )
-            _claim_file(destination, version).unlink()
+            (folder / serving_versions.MANIFEST).write_bytes(parcel.manifest(version))
+        _finish_claim(destination, version)
         return Pushed(version, folder, new=True)
 
 
@@ -82,12 +69,12 @@ def claim(destination: Location, token: str) -> int:
     """Returns a number above all others that no other push will write to."""
     while True:
         version = max(numbers(destination), default=0) + 1
-        content = json.dumps({"token": token, "claimed_at": datetime.now(timezone.utc).isoformat()})
+        content = json.dumps({"token": token, "claimed_at": _now()})
         if not create(_claim_file(destination, version), content.encode()):
             if holder(destination, version) != token:
                 continue
         elif files_below(destination / str(version)):
-            # A push ended, and gave its claim back, after the numbers were read.
+            # A push of an older release ended, and gave its claim back, after the numbers were read.
             _claim_file(destination, version).unlink()
             continue
         return version
@@ -100,6 +87,13 @@ def numbers(destination: Location) -> set[int]:
         first, _, rest = file.partition("/")
         names.add(rest.removesuffix(".json") if first == CLAIMS else first)
     return {int(name) for name in names if serving_versions.is_number(name)}
+
+
+def _finish_claim(destination: Location, version: int) -> None:
+    """Marks a claim as that of a finished push: it stays, so that the number never comes back."""
+    file = _claim_file(destination, version)
+    with explained(file):
+        file.write_bytes(json.dumps({"pushed_at": _now()}).encode())
 
 
 def create(file: Location, content: bytes) -> bool:
@@ -127,7 +121,7 @@ def holder(destination: Location, version: int) -> str | None:
     file = _claim_file(destination, version)
     try:
         with explained(file):
-            return json.loads(file.read_bytes())["token"]
+            return json.loads(file.read_bytes()).get("token")
     except FileNotFoundError:
         return None
 
@@ -146,16 +140,25 @@ def remove_leftovers(destination: Location) -> None:
             continue
         with explained(file):
             try:
-                claimed_at = datetime.fromisoformat(json.loads(file.read_bytes())["claimed_at"])
+                content = json.loads(file.read_bytes())
             except FileNotFoundError:
-                continue  # its push ended meanwhile
+                continue  # another push removed it
+            if "claimed_at" not in content:
+                continue  # of a finished push
+            claimed_at = datetime.fromisoformat(content["claimed_at"])
             if claimed_at > oldest:
                 continue
-            if f"{number}/{serving_versions.MANIFEST}" not in files:
-                logger.warning("Removing what a push of %s left in %s/%s", claimed_at, destination, number)
-                for leftover in files_below(destination / number).values():
-                    leftover.unlink(missing_ok=True)
+            if f"{number}/{serving_versions.MANIFEST}" in files:
+                _finish_claim(destination, int(number))
+                continue
+            logger.warning("Removing what a push of %s left in %s/%s", claimed_at, destination, number)
+            for leftover in files_below(destination / number).values():
+                leftover.unlink(missing_ok=True)
             file.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()
 
 
 def _claim_file(destination: Location, version: int) -> Location:

@@ -1,16 +1,24 @@
 """Makes an older model serve again. Imports no TensorFlow.
 
 The older version is pushed again, as a copy with a new number: everybody takes the newest number for the
-one that serves, so nobody has to be told. Its manifest says what happened (components/pusher/history.py).
+one that serves, so nobody has to be told. Its manifest says what happened (components/pusher/history.py),
+and what was withdrawn is kept by components/pusher/withdrawals.py.
 """
 
 import dataclasses
+from pathlib import PurePosixPath
 
 from components import serving_versions
-from components.pusher import history
+from components.pusher import history, withdrawals
+from components.pusher.copies import MARK
 from components.pusher.history import Version
 from components.pusher.push import push
-from modules.storage import explained
+from components.pusher.withdrawals import Withdrawal
+from modules.storage import explained, files_below
+
+# What a copy does not take over: keys of the manifest, and files beside the model.
+_OF_ONE_PUSH = ("version", "pushed_at", "withdrawn", "rolled_back_to", "rolled_back_from")
+_OF_ONE_FOLDER = tuple(PurePosixPath(name).name for name in (serving_versions.MANIFEST, MARK))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,58 +52,62 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
     with_model = [version for version in versions if serving_versions.has_model(version.path)]
     if not with_model:
         raise ValueError(f"nothing was pushed to {destination} yet, so there is nothing to go back to")
-    serving, target = versions[-1], _target(with_model, versions, destination, to)
-    withdrawn = history.withdrawn(versions) | {
-        model_hash(version): version.number
+    identities = {version.number: history.identity_of(version) for version in versions}
+    withdrawn = withdrawals.read(destination)
+    serving = versions[-1]
+    unwanted = [identities[serving.number], *(withdrawal.identity for withdrawal in withdrawn.values())]
+    if to is None:
+        candidates = [
+            version
+            for version in with_model
+            if not any(identities[version.number].equals(identity) for identity in unwanted)
+        ]
+    else:
+        candidates = [version for version in with_model if version.number == to]
+    if not candidates:
+        raise ValueError(_no_target(with_model, serving, destination, to))
+    target = candidates[-1]
+    identity = identities[target.number]
+    if identity.equals(identities[serving.number]):
+        raise ValueError(f"version {serving.number} in {destination} serves, and is that model already")
+    model_dir = serving_versions.local_version(target.path)
+    # Before the push: a run that ends in between must not push what is being withdrawn.
+    leaving = {
+        version.number: Withdrawal(version.number, identities[version.number])
         for version in with_model
         if version.number > target.number and not version.is_rollback
     }
-    withdrawn.pop(model_hash(target), None)
-    remarks = {
+    for number, withdrawal in {**leaving, **withdrawn}.items():
+        if identity.brings_back(withdrawal.identity):
+            withdrawals.reinstate(destination, number)
+        else:
+            withdrawals.withdraw(destination, withdrawal)
+    facts = {key: value for key, value in target.manifest.items() if key not in _OF_ONE_PUSH} | {
         "rolled_back_to": target.number,
-        "rolled_back_from": {"version": serving.number, "content_hash": model_hash(serving)},
-        "withdrawn": withdrawn,
+        "rolled_back_from": {
+            "version": serving.number,
+            "content_hash": identities[serving.number].content_hash,
+        },
     }
-    pushed = push(
-        serving_versions.local_version(target.path), destination, _training_statistics(target), remarks
-    )
-    if not pushed.new:
-        raise ValueError(f"version {pushed.version} in {destination} serves, and is that model already")
-    return RolledBack(pushed.version, target.number, tuple(sorted(withdrawn.values())))
+    pushed = push(model_dir, destination, _records(target), facts, identity)
+    return RolledBack(pushed.version, target.number, tuple(withdrawals.read(destination)))
 
 
-def model_hash(version: Version) -> str | None:
-    """Returns the content hash of a version's model, computed when its manifest does not say it.
-
-    None for a version without a model that has no manifest either.
-    """
-    if version.content_hash or not serving_versions.has_model(version.path):
-        return version.content_hash
-    return serving_versions.version_hash(version.path)
-
-
-def _target(with_model: list[Version], versions: list[Version], destination: str, to: int | None) -> Version:
-    serving = versions[-1]
+def _no_target(with_model: list[Version], serving: Version, destination: str, to: int | None) -> str:
     if to is not None:
-        for version in with_model:
-            if version.number == to:
-                return version
         numbers = ", ".join(str(version.number) for version in with_model)
-        raise ValueError(f"--to {to}: there is no such version in {destination}. Use one of {numbers}")
-    withdrawn = history.withdrawn(versions)
-    for version in reversed(with_model):
-        if model_hash(version) != model_hash(serving) and model_hash(version) not in withdrawn:
-            return version
-    raise ValueError(
+        return f"--to {to}: there is no such version in {destination}. Use one of {numbers}"
+    return (
         f"{destination} holds no other model before version {serving.number}, which serves. "
         "See `headstart rollback CONFIG --list`, and name any version with --to"
     )
 
 
-def _training_statistics(version: Version) -> bytes:
-    file = version.path / serving_versions.TRAINING_STATISTICS
-    try:
-        with explained(file):
-            return file.read_bytes()
-    except FileNotFoundError:
-        return b""  # of a version that somebody else put there: then no drift is looked for
+def _records(version: Version) -> dict[str, bytes]:
+    """Returns what lies beside a version's model, by name: a copy is known as well as its original."""
+    records = {}
+    for name, file in files_below(version.path / serving_versions.PUSH_RECORDS).items():
+        if name not in _OF_ONE_FOLDER:
+            with explained(file):
+                records[name] = file.read_bytes()
+    return records

@@ -1,0 +1,105 @@
+"""Which models were rolled back and must not be pushed again. Imports no TensorFlow.
+
+    DESTINATION/.withdrawn/VERSION.json   a model's number and identity
+
+One object per model, created and removed alone: a store cannot update a list safely, and cleaning old
+versions away does not lose it. Manifests of before carried a list, which is still read (see history.py).
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from datetime import datetime, timezone
+
+from components import serving_versions
+from components.model_identity import Identity
+from components.pusher import history
+from components.pusher.history import Version
+from components.report.publish import write_whole
+from modules.storage import Location, StorageError, explained, files_below, location
+
+FOLDER = ".withdrawn"  # no number, so it is no version
+
+
+@dataclasses.dataclass(frozen=True)
+class Withdrawal:
+    """A model that was pushed as a version and rolled back."""
+
+    version: int
+    identity: Identity
+
+
+def read(destination: str) -> dict[int, Withdrawal]:
+    """Returns the withdrawn models of a push destination by their version, oldest first.
+
+    Raises:
+      StorageError: when the destination is an address that cannot be read.
+    """
+    versions = {version.number: version for version in history.read(destination)}
+    found = {
+        number: Withdrawal(number, Identity(content_hash=content_hash))
+        for content_hash, number in history.withdrawn_in_manifests(versions.values()).items()
+    }
+    for name, file in files_below(location(destination) / FOLDER).items():
+        number = name.removesuffix(".json")
+        if serving_versions.is_number(number):
+            record = _read(file)
+            if not record and (version := versions.get(int(number))):  # damaged: the model tells for itself
+                record = version.manifest
+            found[int(number)] = Withdrawal(int(number), Identity.of_manifest(record))
+    return dict(sorted(found.items()))
+
+
+def who_is_back(
+    candidate: Identity, withdrawn: Iterable[Withdrawal], versions: Iterable[Version]
+) -> tuple[Withdrawal, str] | None:
+    """Returns the withdrawn model that a candidate brings back, and how; None for any other candidate.
+
+    Args:
+      candidate: a model that may be pushed.
+      withdrawn: models of the push destination.
+      versions: of the push destination. What equals one that was not withdrawn, or that was let through
+        after it, is not a withdrawn model.
+
+    Returns:
+      The newest such model, with "same" or "newer code" (see Identity.brings_back).
+    """
+    by_version = {withdrawal.version: withdrawal for withdrawal in withdrawn}
+    for version in versions:
+        if version.number not in by_version and candidate.equals(version.identity):
+            return None
+    found = [(item, how) for item in by_version.values() if (how := candidate.brings_back(item.identity))]
+    return max(found, key=lambda pair: (pair[1] == "same", pair[0].version), default=None)
+
+
+def withdraw(destination: str, withdrawal: Withdrawal) -> None:
+    """Records that a model must not be pushed again; what is recorded already stays as it is."""
+    file = location(destination) / FOLDER / f"{withdrawal.version}.json"
+    with explained(file):
+        if file.exists():
+            return
+    record = {
+        "version": withdrawal.version,
+        "withdrawn_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **withdrawal.identity.as_dict(),
+    }
+    write_whole(file, json.dumps(record, indent=2).encode())
+
+
+def reinstate(destination: str, version: int) -> None:
+    """Lets a withdrawn version's model be pushed again."""
+    file = location(destination) / FOLDER / f"{version}.json"
+    with explained(file):
+        file.unlink(missing_ok=True)
+
+
+def _read(file: Location) -> dict:
+    """Returns a record; one that is damaged identifies no model."""
+    try:
+        with explained(file):
+            content = json.loads(file.read_bytes())
+    except StorageError:
+        raise
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
