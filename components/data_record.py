@@ -84,11 +84,14 @@ class DataRecord:
         return content.getvalue()
 
     def fingerprint(self) -> str:
-        """Returns 16 hexadecimal digits over all rows: which images, of which classes, in which splits."""
+        """Returns a short text for all rows: which images, of which classes, in which splits.
+
+        It begins with letters, so that nobody takes it for a number in a config.
+        """
         digest = hashlib.sha256()
         for row in zip(self.content_hash.tolist(), self.label.tolist(), self.split.tolist(), strict=True):
             digest.update("\0".join(row).encode() + b"\1")
-        return digest.hexdigest()[:16]
+        return f"data-{digest.hexdigest()[:16]}"
 
     def hashes_of(self, *splits: str) -> np.ndarray:
         """Returns the content hashes of the images in the given splits, sorted."""

@@ -18,6 +18,7 @@ from modules.backbones import check_model
 from modules.features import SPLITS, TRAIN_SPLIT
 from modules.storage import StorageError, check_access, is_remote
 from pipeline.config import Config
+from pipeline.destination_check import another_pipeline, strangers_in_destination
 from pipeline.problems import Problem
 
 BUNDLED_WEIGHTS = "mobilenet_v2_1.0_notop.weights.h5"
@@ -47,8 +48,8 @@ def check_config(config: Config) -> Checkup:
     Args:
       config: complete, see `pipeline.config_file.load_config`.
     """
-    problems = _file_problems(config) + _beam_problems(config)
-    notes = _recipe_notes(config)
+    problems = _file_problems(config) + _beam_problems(config) + another_pipeline(config)
+    notes = _recipe_notes(config) + strangers_in_destination(config)
     listing = None
     try:
         listing = sources.list_images(config.data.source, config.data.format)

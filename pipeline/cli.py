@@ -55,6 +55,7 @@ for command in (
     local.doctor,
     models.predict,
     models.fresh,
+    models.versions,
     models.rollback,
     models.mirror,
     cluster.compile_command,

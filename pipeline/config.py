@@ -80,7 +80,13 @@ class Validation:
     on_anomaly: Literal["stop", "warn"] = "stop"
     """Whether anomalies in the data stop the run before training, or are only reported."""
     max_drift: NonNegativeFloat = 0.2
-    """Largest distance (L-infinity for class shares, Jensen-Shannon divergence for numbers) from the data of the serving model."""
+    """Largest distance (L-infinity for class shares, Jensen-Shannon divergence for numbers) from the data of the model before."""
+    max_relabelled: Share = 0.05
+    """Largest share of the images known from the model before that may have another class now, over all and within each class of five or more."""
+    max_overlap: Share = 0.2
+    """Largest share of the test split that the model before may have been trained with."""
+    accepted_data: Optional[str] = None
+    """Fingerprint of data whose relabelled images are right; a refusal tells it, and other data is judged anew."""
 
 
 @settings

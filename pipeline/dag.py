@@ -82,7 +82,8 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         anomalies=example_validator.outputs["anomalies"],
         max_rejected_share=config.data.max_rejected_share,
         on_anomaly=config.validation.on_anomaly,
-        max_drift=config.validation.max_drift,
+        limits=json.dumps(limits(config), sort_keys=True),
+        name=config.name,
         push_destination=config.push.destination,
         serving_state=surroundings.serving_state,
         refusal_file=f"{config.output}/{REFUSAL_FILE}",
@@ -197,6 +198,12 @@ def create_pipeline(
         enable_cache=True,
         metadata_connection_config=metadata_connection_config,
     )
+
+
+def limits(config: Config) -> dict:
+    """Returns how far the data may be from that of an earlier version, plain enough for JSON."""
+    names = ("max_drift", "max_relabelled", "max_overlap", "accepted_data")
+    return {name: getattr(config.validation, name) for name in names}
 
 
 def origin(config: Config, surroundings: Surroundings) -> dict:

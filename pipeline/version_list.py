@@ -1,55 +1,106 @@
-"""The versions of a push destination as `headstart rollback --list` shows them. Imports no TensorFlow."""
+"""The versions of a push destination as `headstart versions` shows them. Imports no TensorFlow."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from pathlib import PurePosixPath
 
+from components import serving_versions
 from components.pusher import history, withdrawals
-from components.report.publish import HISTORY, SUMMARY
-from components.serving_versions import has_model
+from components.pusher.history import Version
+from components.pusher.strangers import strangers
+from components.report.publish import HISTORY, PAGE, SUMMARY
 from modules.storage import explained, files_below, location
 from pipeline.config import Config
 
+_HEADING = ("version", "pushed (UTC)", "accuracy", "images", "test set", "classes", "run", "remarks")
+_TEST_SET_DIGITS = 8
+
 
 def lines(config: Config) -> list[str]:
-    """Returns a heading and a line a version, newest first; only one line when there is no version.
+    """Returns a heading and a line per version, newest first, then where reports lie and what is strange.
 
     Raises:
       StorageError: when the push destination or the output is an address that cannot be read.
     """
     destination = config.push.destination
     versions = history.read(destination)
+    strange = [f"Not from a push, in {destination}: {line}" for line in strangers(destination)]
     if not versions:
-        return [f"There is no version in {destination} yet."]
-    accuracy_of_path = accuracies(config.output)
-    hashes = {
-        version.number: history.identity_of(version).content_hash
-        for version in versions
-        if has_model(version.path)
-    }
-    # A copy has the accuracy of what it is a copy of.
-    accuracy_of_model = {
-        hashes[version.number]: accuracy_of_path[str(version.path)]
-        for version in versions
-        if version.number in hashes and str(version.path) in accuracy_of_path
-    }
+        return [f"There is no version in {destination} yet.", *strange]
+    runs = _runs(config.output)
     withdrawn = withdrawals.read(destination)
-    listed = [f"{'version':>7}  {'pushed (UTC)':<16}  {'accuracy':>8}  {'classes':>7}"]
+    told = {version.number: _accuracy(version, runs, versions) for version in versions}
+    rows = [_HEADING]
     for version in reversed(versions):
-        content_hash = hashes.get(version.number)
-        accuracy = accuracy_of_model.get(content_hash)
-        accuracy = "-" if accuracy is None else f"{accuracy:.1%}"
+        accuracy = told[version.number]
+        test_set = (version.manifest.get("test_set") or "-")[:_TEST_SET_DIGITS]
         labels = version.manifest.get("labels")
-        remarks = list(_remarks(version, content_hash, withdrawn, serves=version is versions[-1]))
-        listed.append(
-            f"{version.number:>7}  {_date(version):<16}  {accuracy:>8}  "
-            f"{len(labels) if labels else '-':>7}  {'; '.join(remarks)}".rstrip()
+        remarks = _remarks(version, withdrawn.values(), serves=version is versions[-1])
+        rows.append(
+            (
+                str(version.number),
+                _date(version),
+                f"{accuracy['value']:.1%}" if accuracy else "-",
+                f"{accuracy['n']:,}" if accuracy else "-",
+                test_set,
+                str(len(labels)) if labels else "-",
+                _run_id(version, runs) or "-",
+                "; ".join(remarks),
+            )
         )
-    return listed
+    removed = sorted(withdrawn.keys() - told.keys())
+    return [
+        *_table(rows),
+        *([f"Rolled back, and removed since: version {', '.join(map(str, removed))}."] if removed else []),
+        *([f"Reports: {config.output}/{HISTORY}/RUN/{PAGE}"] if runs else []),
+        *strange,
+    ]
 
 
-def accuracies(output: str) -> dict[str, float]:
-    """Returns the accuracy of each pushed version, by its folder, from the reports that are kept."""
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Returns lines with columns of equal width; numbers to the right, text to the left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = (True, False, True, True, False, True, False, False)
+    return [
+        "  ".join(
+            text.rjust(width) if to_the_right else text.ljust(width)
+            for text, width, to_the_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _accuracy(version: Version, runs: Mapping[str, dict], versions: Iterable[Version]) -> dict | None:
+    """Returns {"value", "n", ...} of a version on its test split; of a copy, what its original has."""
+    if accuracy := version.manifest.get("accuracy"):
+        return accuracy
+    # A manifest of before does not say it: the report of the run that pushed the version does.
+    for run in runs.values():
+        if run.get("accuracy") and _is_of(run, version):
+            return run["accuracy"]
+    if version.is_rollback:
+        original = version.manifest["rolled_back_to"]
+        for other in versions:
+            if other.number == original and other.number != version.number:
+                return _accuracy(other, runs, versions)
+    return None
+
+
+def _run_id(version: Version, runs: Mapping[str, dict]) -> str | None:
+    """Returns the run that made a version's model."""
+    if run_id := version.manifest.get("run_id"):
+        return run_id
+    return next((run_id for run_id, run in runs.items() if _is_of(run, version)), None)
+
+
+def _is_of(run: dict, version: Version) -> bool:
+    path = run.get("pushed_path")
+    return bool(path) and PurePosixPath(path) == PurePosixPath(str(version.path))
+
+
+def _runs(output: str) -> dict[str, dict]:
+    """Returns the summaries of the runs whose reports are kept, by run id."""
     found = {}
     for name, file in files_below(location(output) / HISTORY).items():
         if name.endswith(f"/{SUMMARY}"):
@@ -57,30 +108,26 @@ def accuracies(output: str) -> dict[str, float]:
                 content = file.read_bytes()
             try:
                 summary = json.loads(content)
-            except ValueError:  # damaged: it tells no accuracy
+            except ValueError:  # damaged: it tells nothing
                 continue
-            if summary.get("pushed_path"):
-                found[summary["pushed_path"]] = summary["accuracy"]["value"]
+            found[name.partition("/")[0]] = summary
     return found
 
 
-def _remarks(
-    version: history.Version,
-    content_hash: str | None,
-    withdrawn: dict[int, withdrawals.Withdrawal],
-    serves: bool,
-) -> Iterator[str]:
-    if content_hash is None:
+def _remarks(version: Version, withdrawn: Iterable[withdrawals.Withdrawal], serves: bool) -> Iterator[str]:
+    if not serving_versions.has_model(version.path):
         yield "without a model"
     if serves:
         yield "serves now"
     if version.is_rollback:
         yield f"a copy of version {version.manifest['rolled_back_to']}"
-    if any(version.identity.equals(withdrawal.identity) for withdrawal in withdrawn.values()):
+    if withdrawals.is_withdrawn(version, withdrawn):
         yield "rolled back: will not be pushed again"
+    if because := version.manifest.get("because"):
+        yield because
 
 
-def _date(version: history.Version) -> str:
+def _date(version: Version) -> str:
     pushed_at = version.manifest.get("pushed_at")
     if pushed_at is None:
         return "-"

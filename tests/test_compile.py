@@ -125,6 +125,7 @@ def test_data_push_and_thresholds_are_parameters_with_the_configs_values_as_defa
         "data_source": "s3://bucket/shoes",
         "push_destination": "s3://bucket/runs/shoes/serving",
         "thresholds": task_thresholds(config_of(PLAIN)),
+        "because": "",
     }
     declared = plain.spec["root"]["inputDefinitions"]["parameters"]
     assert {parameter["parameterType"] for parameter in declared.values()} == {"STRING"}
@@ -151,7 +152,7 @@ def test_the_steps_take_them_from_the_pipeline(plain):
 def test_no_step_keeps_a_constant_of_what_is_a_parameter(plain):
     for step in STEPS:
         for name, value in task(plain, step)["inputs"].get("parameters", {}).items():
-            if name in ("push_destination", "thresholds"):
+            if name in ("push_destination", "thresholds", "because"):
                 assert "componentInputParameter" in value, step
 
 
@@ -190,7 +191,12 @@ def test_the_file_holds_two_documents_that_kfp_reads(text):
     loaded = kfp_components.load_component_from_text(pipeline.as_text())
     assert loaded.name == spec["pipelineInfo"]["name"]
     assert loaded.platform_spec.platforms.keys() == {"kubernetes"}
-    assert loaded.component_spec.inputs.keys() == {"data_source", "push_destination", "thresholds"}
+    assert loaded.component_spec.inputs.keys() == {
+        "data_source",
+        "push_destination",
+        "thresholds",
+        "because",
+    }
 
 
 def test_vertex_gets_a_pipeline_job():

@@ -95,7 +95,9 @@ def test_what_the_config_says_of_the_data_reaches_the_steps(tmp_path):
     assert json.loads(ingest["tfrecord_keys"]) == keys
     assert (ingest["max_megapixels"], ingest["images_per_shard"]) == (7.0, 11)
     assert data_check["max_rejected_share"] == 0.5
-    assert (data_check["on_anomaly"], data_check["max_drift"]) == ("warn", 0.1)
+    assert data_check["on_anomaly"] == "warn"
+    limits = {"max_drift": 0.1, "max_relabelled": 0.05, "max_overlap": 0.2, "accepted_data": None}
+    assert json.loads(data_check["limits"]) == limits
 
 
 def test_one_percent_of_the_files_may_be_useless_and_anomalies_stop_unless_the_config_says_otherwise(steps):

@@ -11,17 +11,28 @@ from components import artifacts, serving_versions
 from components.data_check import executor as data_check
 from components.data_check.component import DataCheck
 from components.data_check.findings import Finding, refusal, verdict
+from components.data_record import DataRecord
 from components.errors import RunStopped
 from components.schema_gen.inference import infer_schema
 from tests import tiny_data
 
 FIFTY_OF_EACH = ["cat", "dog"] * 50
 ORDINARY = tiny_data.statistics(FIFTY_OF_EACH)
+NO_IMAGES = DataRecord.of([])
+LIMITS = {"max_drift": 0.2, "max_relabelled": 0.05, "max_overlap": 0.2, "accepted_data": None}
 CLEAN_INGEST = {"counts": {"listed": 300}, "set_aside": []}
 
 
 def check(
-    tmp_path, train=ORDINARY, eval_=ORDINARY, test=ORDINARY, schema=None, ingest=CLEAN_INGEST, **properties
+    tmp_path,
+    train=ORDINARY,
+    eval_=ORDINARY,
+    test=ORDINARY,
+    schema=None,
+    ingest=CLEAN_INGEST,
+    images=NO_IMAGES,
+    limits=None,
+    **properties,
 ):
     """Runs ExampleValidator and DataCheck as the pipeline does; returns the verdict.
 
@@ -38,6 +49,7 @@ def check(
     )
     report = tiny_data.new_artifact(artifacts.IngestReport, tmp_path / "ingest_report")
     (tmp_path / "ingest_report" / "ingest_report.json").write_text(json.dumps(ingest))
+    images.write(report.uri)
     verdict = tiny_data.new_artifact(artifacts.DataVerdict, tmp_path / "data_verdict")
     data_check.Executor().Do(
         {
@@ -50,7 +62,8 @@ def check(
         {
             "max_rejected_share": 0.01,
             "on_anomaly": "stop",
-            "max_drift": 0.2,
+            "limits": json.dumps(LIMITS | (limits or {})),
+            "name": "pets",
             "push_destination": str(tmp_path / "serving"),
             "refusal_file": str(tmp_path / "output" / "data_verdict.json"),
             **properties,
@@ -75,6 +88,7 @@ def serve(tmp_path, statistics, version=3):
     recorded = tmp_path / "serving" / str(version) / serving_versions.TRAINING_STATISTICS
     recorded.parent.mkdir(parents=True)
     recorded.write_bytes(statistics.SerializeToString())
+    (tmp_path / "serving" / str(version) / "saved_model.pb").write_bytes(b"a model")
 
 
 def test_ordinary_data_pass_without_a_finding(tmp_path):
@@ -221,8 +235,8 @@ def test_classes_that_came_and_went_since_the_serving_model_stop_the_run(tmp_pat
     serve(tmp_path, tiny_data.statistics(["cat", "fox", "dog", "dog"]))
 
     assert refused(tmp_path, train=tiny_data.statistics(["cat", "dog", "zebra"]))[:2] == [
-        "label: new class 'zebra': 1 image now, none in the data of serving version 3",
-        "label: missing class 'fox': no image now, 1 in the data of serving version 3",
+        "label: new class 'zebra': 1 image now, none in the data of version 3",
+        "label: missing class 'fox': no image now, 1 in the data of version 3",
     ]
 
 
@@ -230,7 +244,7 @@ def test_a_class_share_that_moved_stops_the_run(tmp_path):
     serve(tmp_path, ORDINARY)
 
     assert refused(tmp_path, train=tiny_data.statistics(["cat"] * 75 + ["dog"] * 25)) == [
-        "label: the share of class 'cat' is 75.0% now, 50.0% in the data of serving version 3 "
+        "label: the share of class 'cat' is 75.0% now, 50.0% in the data of version 3 "
         "(L-infinity distance 0.25, allowed 0.2)"
     ]
 
@@ -242,7 +256,7 @@ def test_images_that_became_dark_since_the_serving_model_stop_the_run(tmp_path):
     (found,) = refused(tmp_path, train=dark, eval_=dark, test=dark)
 
     assert found.startswith(
-        "mean_brightness: images are suddenly darker: mean 31.88 now, 127.5 in the data of serving version 3 "
+        "mean_brightness: images are suddenly darker: mean 31.88 now, 127.5 in the data of version 3 "
         "(Jensen-Shannon divergence 1.00, allowed 0.2)"
     )
 
@@ -250,7 +264,9 @@ def test_images_that_became_dark_since_the_serving_model_stop_the_run(tmp_path):
 def test_the_allowed_drift_is_the_configs(tmp_path):
     serve(tmp_path, ORDINARY)
 
-    assert check(tmp_path, train=tiny_data.statistics(["cat"] * 75 + ["dog"] * 25), max_drift=0.3)["ok"]
+    assert check(
+        tmp_path, train=tiny_data.statistics(["cat"] * 75 + ["dog"] * 25), limits={"max_drift": 0.3}
+    )["ok"]
 
 
 def test_one_huge_image_is_no_drift(tmp_path):
@@ -277,8 +293,14 @@ def test_only_the_newest_serving_version_counts(tmp_path):
 
 def test_a_serving_model_that_says_nothing_about_its_data_is_no_reason_to_stop(tmp_path):
     (tmp_path / "serving" / "1").mkdir(parents=True)
+    (tmp_path / "serving" / "1" / "saved_model.pb").write_bytes(b"a model")
 
-    assert check(tmp_path)["ok"]
+    verdict = check(tmp_path)
+
+    assert verdict["ok"]
+    assert [row["reason"] for row in verdict["findings"]] == [
+        "no change since an earlier version was looked for: version 1 says nothing about its data"
+    ]
 
 
 def test_the_step_declares_what_the_executor_reads():
@@ -289,7 +311,8 @@ def test_the_step_declares_what_the_executor_reads():
         anomalies=Channel(type=standard_artifacts.ExampleAnomalies),
         max_rejected_share=0,
         on_anomaly="stop",
-        max_drift=0.2,
+        limits="{}",
+        name="pets",
         push_destination="serving",
         serving_state="none",
         source_hash="1",
@@ -304,11 +327,12 @@ def test_damaged_statistics_of_the_serving_model_are_noticed_and_stop_nothing(tm
     recorded = tmp_path / "serving" / "3" / serving_versions.TRAINING_STATISTICS
     recorded.parent.mkdir(parents=True)
     recorded.write_bytes(b"\xff garbage")
+    (recorded.parents[2] / "saved_model.pb").write_bytes(b"a model")
     verdict = check(tmp_path)
     assert verdict["ok"]
     (finding,) = verdict["findings"]
     assert finding["feature"] == "data"
-    assert "no change since version 3 was looked for" in finding["reason"]
+    assert "what version 3 says about its data cannot be read" in finding["reason"]
 
 
 def test_a_refusal_names_the_first_findings_and_counts_the_others():

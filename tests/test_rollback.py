@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -166,12 +167,14 @@ def test_the_command_says_what_serves_and_lists_what_there_is(project, capsys):
     ]
     assert main(["rollback", "photos.yaml", "--list"]) == 0
     heading, *rows = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["version", "pushed", "(UTC)", "accuracy", "classes"]
-    shown = [(row.split()[0], *row.split(maxsplit=5)[3:]) for row in rows]
-    assert shown == [
-        ("3", "75.0%", "2", "serves now; a copy of version 1"),
-        ("2", "81.2%", "2", "rolled back: will not be pushed again"),
-        ("1", "75.0%", "2"),
+    assert " ".join(heading.split()) == "version pushed (UTC) accuracy images test set classes run remarks"
+    assert main(["versions", "photos.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines() == [heading, *rows]
+    shown = [re.split(r"\s{2,}", row.strip()) for row in rows[:3]]
+    assert [(row[0], row[2], *row[6:]) for row in shown] == [
+        ("3", "75.0%", "-", "serves now; a copy of version 1"),
+        ("2", "81.2%", "run-2", "rolled back: will not be pushed again"),
+        ("1", "75.0%", "run-1"),
     ]
 
 

@@ -77,9 +77,14 @@ def test_an_experiment_that_somebody_else_creates_just_now_is_used(workplace, se
 def test_parameters_and_set_reach_the_run(workplace, server):
     thresholds = '{"accuracy": {"at_least": 0.9}}'
     arguments = ["--parameter", "data_source=s3://photos/b=c", "--parameter", f"thresholds={thresholds}"]
+    arguments += ["--because", "version 7: the decoder is fixed"]
     assert submit(server, *arguments, "--set", "cluster.image=registry.example.com/headstart:9") == 0
     (run,) = server.posted("/runs")
-    assert run["runtime_config"]["parameters"] == {"data_source": "s3://photos/b=c", "thresholds": thresholds}
+    assert run["runtime_config"]["parameters"] == {
+        "data_source": "s3://photos/b=c",
+        "thresholds": thresholds,
+        "because": "version 7: the decoder is fixed",
+    }
     executors = run["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]
     assert executors["exec-Trainer"]["container"]["image"] == "registry.example.com/headstart:9"
 

@@ -52,27 +52,31 @@ def classes_without_images(
     return findings
 
 
-def class_changes(now: Mapping[str, int], before: Mapping[str, int], serving_version: int) -> list[Finding]:
-    """Returns a finding for each class that came or went since the serving model was trained.
+def class_changes(
+    now: Mapping[str, int], before: Mapping[str, int], version: int, renamed: Mapping[str, str]
+) -> list[Finding]:
+    """Returns a finding for each class that came or went since a version was trained.
 
     Args:
       now: images of the train split, by class.
-      before: images that the serving model was trained on, by class.
+      before: images that the version was trained on, by class.
+      version: its number.
+      renamed: {old name: new name} of classes that only have another name, which `records` reports.
     """
-    origin = f"the data of serving version {serving_version}"
+    origin = f"the data of version {version}"
     new = [
         Finding(features.LABEL, f"new class {name!r}: {_images(now[name])} now, none in {origin}")
-        for name in sorted(now.keys() - before.keys())
+        for name in sorted(now.keys() - before.keys() - set(renamed.values()))
     ]
     missing = [
         Finding(features.LABEL, f"missing class {name!r}: no image now, {before[name]} in {origin}")
-        for name in sorted(before.keys() - now.keys())
+        for name in sorted(before.keys() - now.keys() - renamed.keys())
     ]
     return new + missing
 
 
 def class_share_drift(
-    now: Mapping[str, int], before: Mapping[str, int], max_drift: float, serving_version: int
+    now: Mapping[str, int], before: Mapping[str, int], max_drift: float, version: int
 ) -> list[Finding]:
     """Returns a finding when a class' share changed by more than allowed (L-infinity distance)."""
     shares_now, shares_before = _shares(now), _shares(before)
@@ -85,7 +89,7 @@ def class_share_drift(
         return []
     reason = (
         f"the share of class {name!r} is {shares_now.get(name, 0.0):.1%} now, "
-        f"{shares_before.get(name, 0.0):.1%} in the data of serving version {serving_version} "
+        f"{shares_before.get(name, 0.0):.1%} in the data of version {version} "
         f"(L-infinity distance {change[name]:.2f}, allowed {max_drift:g})"
     )
     return [Finding(features.LABEL, reason)]

@@ -20,7 +20,8 @@ class DataCheckSpec(ComponentSpec):
     PARAMETERS = {
         "max_rejected_share": ExecutionParameter(type=float),
         "on_anomaly": ExecutionParameter(type=str),
-        "max_drift": ExecutionParameter(type=float),
+        "limits": ExecutionParameter(type=str),
+        "name": ExecutionParameter(type=str),
         "push_destination": ExecutionParameter(type=str),
         "serving_state": ExecutionParameter(type=str),
         "refusal_file": ExecutionParameter(type=str, optional=True),
@@ -42,7 +43,8 @@ class DataCheck(base_component.BaseComponent):
         anomalies: types.BaseChannel,
         max_rejected_share: float,
         on_anomaly: str,
-        max_drift: float,
+        limits: str,
+        name: str,
         push_destination: str,
         serving_state: str,
         source_hash: str,
@@ -57,8 +59,9 @@ class DataCheck(base_component.BaseComponent):
           anomalies: what ExampleValidator found.
           max_rejected_share: share of the files that may be set aside, 0 to 1.
           on_anomaly: "stop" or "warn".
-          max_drift: largest distance from the data of the serving model, 0 to 1.
-          push_destination: folder of numbered model versions, where the serving model's data is recorded.
+          limits: JSON of how far the data may be from that of an earlier version, see executor.Limits.
+          name: of the pipeline; the destination must not be another one's.
+          push_destination: folder of numbered model versions, where the data of each is recorded.
           serving_state: `serving_versions.state(push_destination)`; another state runs the step again.
           source_hash: hash of the code that the step runs; a change runs it again.
           refusal_file: copy of the verdict of a run that stops, as TFX deletes what a failed step wrote.
@@ -71,7 +74,8 @@ class DataCheck(base_component.BaseComponent):
                 anomalies=anomalies,
                 max_rejected_share=float(max_rejected_share),
                 on_anomaly=on_anomaly,
-                max_drift=float(max_drift),
+                limits=limits,
+                name=name,
                 push_destination=push_destination,
                 serving_state=serving_state,
                 refusal_file=refusal_file,

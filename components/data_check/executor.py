@@ -1,11 +1,11 @@
 """Collects the findings of all checks, writes the verdict, and stops the run when it has to."""
 
+import dataclasses
 import json
 import os
 from typing import Any
 
 from absl import logging
-from google.protobuf.message import DecodeError
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
 from tfx.components.example_validator.executor import DEFAULT_FILE_NAME as ANOMALIES_FILE
@@ -14,17 +14,29 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils
 
-from components import serving_versions
-from components.data_check import classes, ingest, numbers
+from components.data_check import classes, ingest, numbers, records
 from components.data_check.anomalies import schema_violations
-from components.data_check.findings import NOTICE, Finding, refusal, verdict
+from components.data_check.earlier_version import find_earlier_version
+from components.data_check.findings import FATAL, NOTICE, Finding, refusal, verdict
+from components.data_record import DataRecord
 from components.errors import RunStopped
+from components.pusher import history
 from components.schema_gen.schema_file import schema_classes
 from components.schema_gen.statistics import class_counts
 from modules import features
-from modules.storage import StorageError, explained, location, make_folder
+from modules.storage import explained, location, make_folder
 
 VERDICT_FILE = "verdict.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How far data may be from that of an earlier version: see pipeline.config.Validation."""
+
+    max_drift: float
+    max_relabelled: float
+    max_overlap: float
+    accepted_data: str | None
 
 
 class Executor(base_executor.BaseExecutor):
@@ -40,7 +52,9 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        findings = ingest.files_set_aside(
+        destination = exec_properties["push_destination"]
+        findings = another_pipeline(destination, exec_properties["name"])
+        findings += ingest.files_set_aside(
             read_ingest_report(input_dict["ingest_report"]), exec_properties["max_rejected_share"]
         )
         statistics_artifact = artifact_utils.get_single_instance(input_dict["statistics"])
@@ -51,11 +65,9 @@ class Executor(base_executor.BaseExecutor):
         schema_dir = artifact_utils.get_single_uri(input_dict["schema"])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_dir))
         findings += findings_in_splits(statistics, schema, read_anomalies(input_dict["anomalies"]))
-        findings += findings_since_serving(
-            statistics[features.TRAIN_SPLIT],
-            exec_properties["push_destination"],
-            exec_properties["max_drift"],
-        )
+        images = DataRecord.read(artifact_utils.get_single_uri(input_dict["ingest_report"]))
+        limits = Limits(**json.loads(exec_properties["limits"]))
+        findings += findings_since(statistics[features.TRAIN_SPLIT], images, destination, limits)
         decided = verdict(findings, exec_properties["on_anomaly"])
         verdict_file = os.path.join(artifact_utils.get_single_uri(output_dict["data_verdict"]), VERDICT_FILE)
         io_utils.write_string_file(verdict_file, json.dumps(decided, indent=2, ensure_ascii=False))
@@ -86,34 +98,47 @@ def findings_in_splits(
     return findings
 
 
-def findings_since_serving(
-    train: statistics_pb2.DatasetFeatureStatisticsList, push_destination: str, max_drift: float
+def findings_since(
+    train: statistics_pb2.DatasetFeatureStatisticsList, images: DataRecord, destination: str, limits: Limits
 ) -> list[Finding]:
-    """Returns what changed since the serving model was trained; nothing when its data is not known."""
-    version = serving_versions.serving_version(push_destination)
-    if version is None:
-        return []
-    recorded = serving_versions.versions(push_destination)[version] / serving_versions.TRAINING_STATISTICS
-    try:
-        with explained(recorded):
-            before = statistics_pb2.DatasetFeatureStatisticsList.FromString(recorded.read_bytes())
-    except FileNotFoundError:
-        logging.info("Version %d says nothing about its data, there is no %s", version, recorded)
-        return []
-    except StorageError:
-        raise
-    except (OSError, DecodeError) as error:
-        reason = (
-            f"{recorded} cannot be read ({error}), so that no change since version {version} was looked for"
+    """Returns what changed since the newest version that says what it was trained on.
+
+    Args:
+      train: statistics of the train split.
+      images: of all splits.
+      destination: folder or address of numbered versions.
+      limits: of what may change.
+    """
+    earlier, passed_over = find_earlier_version(destination)
+    if earlier is None:
+        nothing = "no change since an earlier version was looked for"
+        return [Finding("data", f"{nothing}: {'; '.join(passed_over)}", NOTICE)] if passed_over else []
+    findings, renamed = [], {}
+    if passed_over:
+        said = f"the data is compared with that of version {earlier.number}: {'; '.join(passed_over)}"
+        findings.append(Finding("data", said, NOTICE))
+    if earlier.remark:
+        findings.append(Finding("data", earlier.remark, NOTICE))
+    if earlier.images:
+        renamed = records.renamed_classes(images, earlier.images)
+        findings += records.relabelled(
+            images, earlier.images, limits.max_relabelled, limits.accepted_data, earlier.number
         )
-        return [Finding("data", reason, NOTICE)]
-    counts_now, counts_before = class_counts(train), class_counts(before)
+        findings += records.overlap(images, earlier.images, limits.max_overlap, earlier.number)
+    counts_now, counts_before = class_counts(train), class_counts(earlier.statistics)
     if not counts_now or not counts_before:
-        return []
-    findings = classes.class_changes(counts_now, counts_before, version)
+        return findings
+    findings += classes.class_changes(counts_now, counts_before, earlier.number, renamed)
     if min(sum(counts_now.values()), sum(counts_before.values())) >= numbers.MIN_IMAGES:
-        findings += classes.class_share_drift(counts_now, counts_before, max_drift, version)
-    return findings + numbers.number_drift(train, before, max_drift, version)
+        counts_before = {renamed.get(name, name): count for name, count in counts_before.items()}
+        findings += classes.class_share_drift(counts_now, counts_before, limits.max_drift, earlier.number)
+    return findings + numbers.number_drift(train, earlier.statistics, limits.max_drift, earlier.number)
+
+
+def another_pipeline(destination: str, name: str) -> list[Finding]:
+    """Returns a fatal finding when models of another pipeline are pushed to the same destination."""
+    reason = history.another_pipeline(destination, name)
+    return [Finding("data", reason, FATAL)] if reason else []
 
 
 def read_ingest_report(artifacts: list[types.Artifact]) -> dict:

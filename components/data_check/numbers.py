@@ -54,9 +54,9 @@ def number_drift(
     now: statistics_pb2.DatasetFeatureStatisticsList,
     before: statistics_pb2.DatasetFeatureStatisticsList,
     max_drift: float,
-    serving_version: int,
+    version: int,
 ) -> list[Finding]:
-    """Returns a finding for each number that is distributed otherwise than in the serving model's data.
+    """Returns a finding for each number that is distributed otherwise than in the data of an earlier version.
 
     The measure is TFDV's Jensen-Shannon divergence in bits, 0 (equal) to 1 (disjoint). Its expected
     value for two samples of n images from one source is about 3 / n, so fewer than
@@ -64,7 +64,7 @@ def number_drift(
 
     Args:
       now: statistics of the train split.
-      before: statistics of the train split of the serving model.
+      before: statistics of its train split.
       max_drift: largest allowed divergence.
     """
     if min(side.datasets[0].num_examples for side in (now, before)) < MIN_IMAGES:
@@ -85,7 +85,7 @@ def number_drift(
         if measured > max_drift:
             means = [feature_statistics(side, name).num_stats.mean for side in (now, before)]
             reason = (
-                f"{_change(name, *means)} in the data of serving version {serving_version} "
+                f"{_change(name, *means)} in the data of version {version} "
                 f"(Jensen-Shannon divergence {measured:.2f}, allowed {max_drift:g})"
             )
             findings.append(Finding(name, reason))

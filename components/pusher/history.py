@@ -66,6 +66,27 @@ def serving(destination: "str | Location") -> Version | None:
     return None if number is None else read_version(number, serving_versions.versions(destination)[number])
 
 
+def another_pipeline(destination: "str | Location", name: str) -> str | None:
+    """Returns a sentence when the newest named version of a destination is another pipeline's; None if not.
+
+    Each would push its model again and again, and replace the other's. Manifests of before have no name.
+
+    Args:
+      destination: of the pushes.
+      name: of the pipeline that wants to push.
+    """
+    for version in reversed(read(destination)):
+        if other := version.manifest.get("name"):
+            if other == name:
+                return None
+            return (
+                f"version {version.number} in {destination} was pushed by the pipeline {other!r}, and this "
+                f"one is {name!r}. Each would replace the models of the other: give this one a "
+                f"push.destination of its own, or the name {other!r} when they are one and the same"
+            )
+    return None
+
+
 def identity_of(version: Version) -> Identity:
     """Returns the identity of a version's model; of one without a manifest its content is read.
 

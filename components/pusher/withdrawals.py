@@ -50,6 +50,12 @@ def read(destination: str) -> dict[int, Withdrawal]:
     return dict(sorted(found.items()))
 
 
+def is_withdrawn(version: Version, withdrawn: Iterable[Withdrawal]) -> bool:
+    """True for a version whose model was rolled back, under its own or another number."""
+    identity = history.identity_of(version)
+    return any(item.version == version.number or item.identity.equals(identity) for item in withdrawn)
+
+
 def who_is_back(
     candidate: Identity, withdrawn: Iterable[Withdrawal], versions: Iterable[Version]
 ) -> tuple[Withdrawal, str] | None:

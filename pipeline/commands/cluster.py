@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.common import CONFIG_ARGUMENT, SET_OPTION, UserError, quiet_tensorflow
+from pipeline.commands.common import BECAUSE_OPTION, CONFIG_ARGUMENT, SET_OPTION, UserError, quiet_tensorflow
 from pipeline.kubeflow.connection_options import Flags, connection_options
 
 PARAMETER_OPTION = click.option(
@@ -12,7 +12,8 @@ PARAMETER_OPTION = click.option(
     "parameters",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Override a runtime parameter: data_source, push_destination, thresholds (JSON); may be repeated.",
+    help="Override a runtime parameter: data_source, push_destination, thresholds (JSON), because; may be "
+    "repeated.",
 )
 
 
@@ -56,6 +57,7 @@ def compile_command(config: str, target: str, file: str, sets: tuple[str, ...]) 
 @click.option(
     "--follow", "run_id", metavar="RUN_ID", help="Start nothing: follow a run that was started before."
 )
+@BECAUSE_OPTION
 @PARAMETER_OPTION
 @SET_OPTION
 @connection_options
@@ -63,6 +65,7 @@ def submit(
     config: str,
     wait: bool,
     run_id: str | None,
+    because: str,
     parameters: tuple[str, ...],
     sets: tuple[str, ...],
     flags: Flags,
@@ -85,10 +88,15 @@ def submit(
       headstart submit photos.yaml --host http://localhost:8888 --wait
       headstart submit photos.yaml --parameter data_source=s3://photos/2026-11 --set training.batch_size=64
       HEADSTART_KFP_HOST=http://ml-pipeline.kubeflow:8888 headstart submit photos.yaml
+      headstart submit photos.yaml --because "version 7: the decoder is fixed" --wait
       headstart submit photos.yaml --follow 0f3d0c5e-6a53-4c8e-9f1c-6f1f4f1f0a55
     """
+    if because:
+        parameters = (*parameters, f"because={because}")
     if run_id and parameters:
-        raise click.UsageError("--follow starts nothing, so that --parameter would have no effect.")
+        raise click.UsageError(
+            "--follow starts nothing, so that --parameter and --because would have no effect."
+        )
     quiet_tensorflow()
     from pipeline.kubeflow import commands
 

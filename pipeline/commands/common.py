@@ -17,6 +17,13 @@ SET_OPTION = click.option(
     help="Override one value of the config; may be repeated. A relative path here is relative to the "
     "working directory, one in the config to the config.",
 )
+BECAUSE_OPTION = click.option(
+    "--because",
+    default="",
+    metavar="TEXT",
+    help="Why the run is started; the version that it pushes says so. Words that name a withdrawn version, "
+    'such as "version 7: ...", let its model through when newer code has made it again.',
+)
 
 
 class UserError(click.ClickException):

@@ -1,4 +1,4 @@
-"""Commands that work on pushed models: predict, fresh, rollback, mirror."""
+"""Commands that work on pushed models: predict, fresh, versions, rollback, mirror."""
 
 import json
 import os
@@ -104,6 +104,30 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
 
 @click.command()
 @CONFIG_ARGUMENT
+@SET_OPTION
+def versions(config: str, sets: tuple[str, ...]) -> None:
+    """List the model versions of a CONFIG: when each was pushed, how good it was, and what became of it.
+
+    The accuracy is that on the test split of the run that made the model. Numbers are comparable
+    where the test set is the same: its fingerprint stands beside each. What lies in the push
+    destination without a push is named below the list.
+
+    
+    Example:
+      headstart versions photos.yaml
+    """
+    from pipeline.config_file import load_config
+    from pipeline.problems import ConfigError
+    from pipeline.version_list import lines
+
+    try:
+        click.echo("\n".join(lines(load_config(config, sets))))
+    except (ConfigError, ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+
+
+@click.command()
+@CONFIG_ARGUMENT
 @click.option("--to", type=click.IntRange(min=0), metavar="VERSION", help="The version to go back to.")
 @click.option("--list", "only_list", is_flag=True, help="Only list the versions that there are.")
 @SET_OPTION
@@ -116,11 +140,11 @@ def rollback(config: str, to: int | None, only_list: bool, sets: tuple[str, ...]
 
     What happens next: models newer than the one gone back to are withdrawn. `fresh` calls a
     rollback no reason to train, so a schedule that asks it first leaves everything alone. A run
-    that makes the very same model again ends as not blessed, and the model that serves goes on.
-    As soon as images, config or code change, a new model is made, judged against the one that
-    serves now, and pushed when it is blessed. A schedule that trains without asking `fresh` may
-    train an equally bad model that is not the same byte for byte: pause it until the cause is
-    mended (`headstart schedule --pause`). A run that is under way may still push: stop it first.
+    that makes a withdrawn model again (equal weights, or the same images, settings, files and
+    code) does not push it, and ends with exit code 3. When newer code makes it again, the run
+    stops as well, until a person names the version (`headstart run --because "version 7: ..."`).
+    As soon as images or settings change, a new model is made, judged against the one that serves
+    now, and pushed when it is blessed. A run that is under way may still push: stop it first.
     To let a withdrawn model serve after all, go back to it with --to.
 
     \b

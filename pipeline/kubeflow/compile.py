@@ -103,7 +103,11 @@ def _tfx_job(config: Config, steps: dict[str, Step], target: Target) -> dict:
         from pipeline import dag
 
     surroundings = dag.Surroundings(
-        source_fingerprint="", serving_state="", run_id=RUN_ID, file_hash=hash_for_container
+        source_fingerprint="",
+        serving_state="",
+        run_id=RUN_ID,
+        started_by="Kubeflow Pipelines",
+        file_hash=hash_for_container,
     )
     pipeline = dag.create_pipeline(config_in_container(config), surroundings, config.cluster.pipeline_root)
     pipeline.pipeline_info.pipeline_name = kubeflow_name(config.name)

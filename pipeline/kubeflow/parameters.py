@@ -1,4 +1,4 @@
-"""Parameters that a run may change without compiling again: data location, push location, thresholds.
+"""Parameters that a run may change without compiling again: data and push location, thresholds, the reason.
 
 TFX's own way, RuntimeParameter, loses its default values in schema 2.1. So the pipeline is compiled with
 constants, and some of them become parameters of the pipeline afterwards.
@@ -21,6 +21,7 @@ RUNTIME_PARAMETERS = (
     RuntimeParameter("data_source", "source", ("ImageExampleGen",)),
     RuntimeParameter("push_destination", "push_destination", ("DataCheck", "Baseline", "Pusher")),
     RuntimeParameter("thresholds", "thresholds", ("Evaluator",)),
+    RuntimeParameter("because", "because", ("Pusher",)),
 )
 
 
