@@ -27,8 +27,6 @@ from pipeline.config import Config
 from pipeline.settings_json import as_dict, as_json
 from pipeline.source_hash import code_hash, source_hash
 
-REFUSAL_FILE = "data_verdict.json"  # in the output folder, after a run that DataCheck stopped
-
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
@@ -36,7 +34,7 @@ class Surroundings:
 
     source_fingerprint: str  # of the images: see components.image_example_gen.listing
     serving_state: str  # of the push destination: see components.serving_versions
-    run_id: str  # unique to the run: the push is never taken from the cache
+    run_id: str  # unique to the run: what is published is never taken from the cache
     file_hash: Callable[[str], str] = file_hash  # of a file that the config names
 
 
@@ -79,7 +77,10 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         max_drift=config.validation.max_drift,
         push_destination=config.push.destination,
         serving_state=surroundings.serving_state,
-        refusal_file=f"{config.output}/{REFUSAL_FILE}",
+        config=as_json(config),
+        code_hash=code_hash(),
+        output=config.output,
+        run_id=surroundings.run_id,
         source_hash=source_hash("components/data_check"),
     )
     transform = Transform(

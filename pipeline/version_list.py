@@ -1,12 +1,12 @@
 """The versions of a push destination as `headstart rollback --list` shows them. Imports no TensorFlow."""
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from components.pusher import history
 from components.pusher.rollback import model_hash
 from components.report.publish import HISTORY, SUMMARY
+from components.report.summary import Summary
 from components.serving_versions import has_model
 from modules.storage import explained, files_below, location
 from pipeline.config import Config
@@ -53,11 +53,11 @@ def accuracies(output: str) -> dict[str, float]:
             with explained(file):
                 content = file.read_bytes()
             try:
-                summary = json.loads(content)
+                summary = Summary.from_json(content)
             except ValueError:  # damaged: it tells no accuracy
                 continue
-            if summary.get("pushed_path"):
-                found[summary["pushed_path"]] = summary["accuracy"]["value"]
+            if summary.pushed_path and summary.accuracy:
+                found[summary.pushed_path] = summary.accuracy["value"]
     return found
 
 

@@ -23,13 +23,16 @@ class DataCheckSpec(ComponentSpec):
         "max_drift": ExecutionParameter(type=float),
         "push_destination": ExecutionParameter(type=str),
         "serving_state": ExecutionParameter(type=str),
-        "refusal_file": ExecutionParameter(type=str, optional=True),
+        "config": ExecutionParameter(type=str),
+        "code_hash": ExecutionParameter(type=str),
+        "output": ExecutionParameter(type=str),
+        "run_id": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
 
 
 class DataCheck(base_component.BaseComponent):
-    """Writes a verdict on the data, and stops the run when it is bad."""
+    """Writes a verdict on the data; when it is bad, publishes a report and stops the run."""
 
     SPEC_CLASS = DataCheckSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
@@ -45,8 +48,11 @@ class DataCheck(base_component.BaseComponent):
         max_drift: float,
         push_destination: str,
         serving_state: str,
+        config: str,
+        code_hash: str,
+        output: str,
+        run_id: str,
         source_hash: str,
-        refusal_file: str | None = None,
     ):
         """Constructs the step.
 
@@ -60,8 +66,11 @@ class DataCheck(base_component.BaseComponent):
           max_drift: largest distance from the data of the serving model, 0 to 1.
           push_destination: folder of numbered model versions, where the serving model's data is recorded.
           serving_state: `serving_versions.state(push_destination)`; another state runs the step again.
+          config: JSON of the whole config, for the report of a refusal.
+          code_hash: hash of all of our code, by which a later run knows that none of it has changed.
+          output: folder or address where the report of a refusal is published.
+          run_id: unique to a run, names that report: no cache may answer.
           source_hash: hash of the code that the step runs; a change runs it again.
-          refusal_file: copy of the verdict of a run that stops, as TFX deletes what a failed step wrote.
         """
         super().__init__(
             DataCheckSpec(
@@ -74,7 +83,10 @@ class DataCheck(base_component.BaseComponent):
                 max_drift=float(max_drift),
                 push_destination=push_destination,
                 serving_state=serving_state,
-                refusal_file=refusal_file,
+                config=config,
+                code_hash=code_hash,
+                output=output,
+                run_id=run_id,
                 source_hash=source_hash,
                 data_verdict=types.Channel(type=artifacts.DataVerdict),
             )

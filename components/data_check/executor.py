@@ -17,12 +17,14 @@ from tfx.utils import io_utils
 from components import serving_versions
 from components.data_check import classes, ingest, numbers
 from components.data_check.anomalies import schema_violations
-from components.data_check.findings import NOTICE, Finding, refusal, verdict
+from components.data_check.findings import NOTICE, Finding, advice, refusal, verdict
+from components.data_check.refused_report import publish_refusal
 from components.errors import RunStopped
+from components.report.publish import PAGE
 from components.schema_gen.schema_file import schema_classes
 from components.schema_gen.statistics import class_counts
 from modules import features
-from modules.storage import StorageError, explained, location, make_folder
+from modules.storage import StorageError, explained, location
 
 VERDICT_FILE = "verdict.json"
 
@@ -31,7 +33,7 @@ class Executor(base_executor.BaseExecutor):
     """Reads ingest report, statistics, schema and anomalies; writes verdict.json.
 
     Raises:
-      RunStopped: when the data must not be trained on; the verdict is written before.
+      RunStopped: when the data must not be trained on; a report that says why is published before.
     """
 
     def Do(
@@ -40,9 +42,8 @@ class Executor(base_executor.BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        findings = ingest.files_set_aside(
-            read_ingest_report(input_dict["ingest_report"]), exec_properties["max_rejected_share"]
-        )
+        ingest_report = read_ingest_report(input_dict["ingest_report"])
+        findings = ingest.files_set_aside(ingest_report, exec_properties["max_rejected_share"])
         statistics_artifact = artifact_utils.get_single_instance(input_dict["statistics"])
         statistics = {
             split: stats_artifact_utils.load_statistics(statistics_artifact, split).proto()
@@ -62,9 +63,10 @@ class Executor(base_executor.BaseExecutor):
         for row in decided["findings"]:
             logging.warning("Data check: %s: %s: %s", row["severity"], row["feature"], row["reason"])
         if not decided["ok"]:
-            raise RunStopped(
-                refusal(findings, decided, keep(verdict_file, exec_properties.get("refusal_file")))
-            )
+            what_to_do = advice(findings)
+            publish_refusal(decided["findings"], what_to_do, ingest_report, statistics, exec_properties)
+            report = f"Report  {exec_properties['output'].rstrip('/')}/{PAGE}"
+            raise RunStopped(f"{refusal(decided['findings'], what_to_do)}\n{report}")
 
 
 def findings_in_splits(
@@ -129,21 +131,3 @@ def read_anomalies(artifacts: list[types.Artifact]) -> dict[str, anomalies_pb2.A
         path = os.path.join(artifact_utils.get_split_uri(artifacts, split), ANOMALIES_FILE)
         anomalies[split] = anomalies_pb2.Anomalies.FromString(io_utils.read_bytes_file(path))
     return anomalies
-
-
-def keep(verdict_file: str, refusal_file: str | None) -> str:
-    """Copies the verdict to where it outlives the failed step, whose outputs TFX deletes.
-
-    Args:
-      verdict_file: in the artifact.
-      refusal_file: a path or an address.
-
-    Returns the place, to be named in a message.
-    """
-    if not refusal_file:
-        return "the log"
-    kept = location(refusal_file)
-    make_folder(kept.parent)
-    with explained(kept):
-        kept.write_bytes(location(verdict_file).read_bytes())
-    return refusal_file
