@@ -70,6 +70,13 @@ def serving_version(destination: str | Path) -> int | None:
     return max(versions(destination), default=None)
 
 
+def serving(destination: str | Path) -> tuple[int | None, str | None]:
+    """Returns number and folder of the version that serves now; None twice when there is none."""
+    found = versions(destination)
+    newest = max(found, default=None)
+    return newest, None if newest is None else str(found[newest])
+
+
 def state(destination: str | Path) -> str:
     """Returns a text that changes whenever another model serves: "none", or number and content hash."""
     found = versions(destination)

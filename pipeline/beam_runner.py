@@ -21,6 +21,19 @@ class Failure:
     error: BaseException
 
 
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """How the steps of a run went.
+
+    Attributes:
+      failure: at which the run ended before its time; None when every step did its work.
+      step_seconds: how long each step took that was started, in their order.
+    """
+
+    failure: Failure | None
+    step_seconds: dict[str, float]
+
+
 class _Progress:
     """Counts the steps of one run and remembers how each ended. There is one run at a time in a process."""
 
@@ -28,6 +41,7 @@ class _Progress:
         self.console = console
         self.steps = steps
         self.failure: Failure | None = None
+        self.step_seconds: dict[str, float] = {}
         self.step_was_cached = False
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -63,10 +77,12 @@ class _ReportedNode(beam_dag_runner.PipelineNodeAsDoFn):
                 if isinstance(error, NotBlessed):  # what the step is there to say, so it did its work
                     _progress.finish(self._node_id, "not blessed")
                 raise
+            finally:
+                seconds = round(time.monotonic() - started, 1)
+                _progress.step_seconds[self._node_id] = seconds
         if _progress.failure:
             raise _progress.failure.error  # TFX goes on to the next step when one finds no inputs
-        took = f"{time.monotonic() - started:.1f} s"
-        _progress.finish(self._node_id, "cached" if _progress.step_was_cached else took)
+        _progress.finish(self._node_id, "cached" if _progress.step_was_cached else f"{seconds:.1f} s")
 
 
 class _Runner(beam_dag_runner.BeamDagRunner):
@@ -78,8 +94,8 @@ def sqlite_metadata(path: Path):
     return metadata.sqlite_metadata_connection_config(str(path))
 
 
-def run(pipeline: tfx_pipeline.Pipeline, console: Console) -> Failure | None:
-    """Runs the pipeline to its end or to its first failing step, which is returned.
+def run(pipeline: tfx_pipeline.Pipeline, console: Console) -> Ended:
+    """Runs the pipeline to its end or to its first failing step; returns how it went.
 
     Raises:
       Exception: what went wrong outside of any step.
@@ -95,4 +111,4 @@ def run(pipeline: tfx_pipeline.Pipeline, console: Console) -> Failure | None:
             raise
     finally:
         launcher_log.removeFilter(_progress.filter)
-    return _progress.failure
+    return Ended(_progress.failure, _progress.step_seconds)

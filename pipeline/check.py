@@ -12,7 +12,8 @@ from pathlib import Path
 
 from components.image_example_gen import sources
 from components.image_example_gen.listing import Listing
-from components.report.publish import SUMMARY
+from components.report.publish import HISTORY, SUMMARY
+from components.report.summary import Summary
 from components.schema_gen.schema_file import check_schema_file
 from modules.backbones import check_model
 from modules.features import SPLITS, TRAIN_SPLIT
@@ -122,13 +123,12 @@ def needed_bytes(config: Config, listing: Listing) -> float:
 
 
 def written_bytes(output: str) -> int:
-    """Returns how much a run that has not finished wrote: the next one goes on from there.
+    """Returns how much the runs wrote that have not finished since one did: the next one goes on from there.
 
-    That is what is newer in an output folder than the summary of the last finished run.
+    That is what is newer in an output folder than the summary of the last run that came to its end.
     """
     root = Path(output)
-    summary = root / SUMMARY
-    finished = summary.stat().st_mtime if summary.exists() else 0.0
+    finished = _last_end(root)
     written = 0
     for folder in ("pipeline", "training"):
         for place, _, names in os.walk(root / folder):
@@ -137,6 +137,20 @@ def written_bytes(output: str) -> int:
                     stat = os.lstat(os.path.join(place, name))
                     written += stat.st_size if stat.st_mtime > finished else 0
     return written
+
+
+def _last_end(root: Path) -> float:
+    """Returns when the last run judged a model, in seconds since 1970; 0 when none did.
+
+    Runs that were refused or failed do not count: what they wrote is of use to the next one.
+    """
+    kept = [root / SUMMARY, *root.glob(f"{HISTORY}/*/{SUMMARY}")]
+    times = {file: file.stat().st_mtime for file in kept if file.exists()}
+    for file in sorted(times, key=times.get, reverse=True):
+        with contextlib.suppress(ValueError, OSError):  # damaged, or not to be read
+            if Summary.from_json(file.read_bytes()).is_judged:
+                return times[file]
+    return 0.0
 
 
 def free_bytes(folder: str) -> int:

@@ -30,7 +30,6 @@ from pipeline.source_hash import code_hash, source_hash
 
 # What makes the graph that serves, around the weights.
 GRAPH_SOURCES = ("modules/serving.py", "modules/preprocessing.py", "modules/model.py")
-REFUSAL_FILE = "data_verdict.json"  # in the output folder, after a run that DataCheck stopped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Surroundings:
 
     source_fingerprint: str  # of the images: see components.image_example_gen.listing
     serving_state: str  # of the push destination: see components.serving_versions
-    run_id: str  # unique to the run: the push is never taken from the cache
+    run_id: str  # unique to the run: what is published is never taken from the cache
     started_by: str = "headstart run"
     because: str = ""  # why it was started, in a person's words
     push: bool = True  # False judges the model only
@@ -86,7 +85,10 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         name=config.name,
         push_destination=config.push.destination,
         serving_state=surroundings.serving_state,
-        refusal_file=f"{config.output}/{REFUSAL_FILE}",
+        config=as_json(config),
+        code_hash=code_hash(),
+        output=config.output,
+        run_id=surroundings.run_id,
         source_hash=source_hash("components/data_check"),
     )
     transform = Transform(

@@ -1,32 +1,35 @@
-"""Whether a new run would have anything new to work on: the present beside the last finished run.
+"""Whether a new run would have anything new to work on: the present beside the last run that ended.
 
 Imports no TensorFlow: an unchanged run is recognised before TFX is loaded, and a scheduled job asks often.
 """
 
 import dataclasses
-import json
 
 from components import serving_versions
 from components.pusher import history
 from components.report.made_from import made_from
 from components.report.publish import SUMMARY
+from components.report.summary import Summary
 from modules.storage import explained, location
 from pipeline.config import Config
 from pipeline.settings_json import as_dict
 from pipeline.source_hash import code_hash
 
+WHY_AGAIN = {"failed": "it failed", "judged": "its model was judged, but not pushed"}
+"""Outcomes after which the next run has work to do although nothing has changed, in words."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Freshness:
-    """What has changed since the last finished run of an output folder.
+    """What has changed since the last run of an output folder that ended.
 
     Attributes:
-      summary: of that run (summary.json); None when there was none.
-      changes: what is different now, in words; empty when nothing is.
+      summary: of that run; None when there was none.
+      changes: why another run has work to do, in words; empty when it has none.
       rolled_back: what `headstart rollback` did since then, in words; None when it did nothing.
     """
 
-    summary: dict | None
+    summary: Summary | None
     changes: tuple[str, ...]
     rolled_back: str | None = None
 
@@ -37,11 +40,13 @@ class Freshness:
     def __str__(self) -> str:
         if self.summary is None:
             return "Stale: no run has finished yet."
-        since = f"the run of {self.summary['written']}" if "written" in self.summary else "the last run"
+        since = f"the run of {self.summary.written}" if self.summary.written else "the last run"
         if self.changes:
             return f"Stale since {since}: {'; '.join(self.changes)}."
         sentences = [f"Fresh: nothing has changed since {since}."]
-        if not self.summary["blessed"]:
+        if self.summary.outcome == "data_refused":
+            sentences.append("Its data was refused.")
+        elif not self.summary.blessed:
             sentences.append("Its model was not blessed.")
         if self.rolled_back:
             sentences.append(f"{self.rolled_back}.")
@@ -49,7 +54,7 @@ class Freshness:
 
 
 def look(config: Config, source_fingerprint: str) -> Freshness:
-    """Compares config, images, code, files, packages and serving model with those of the last finished run.
+    """Compares config, images, code, files, packages and serving model with those of the last run.
 
     That the serving model was rolled back since is no change: the same images and settings would only make
     the model again that somebody withdrew.
@@ -64,7 +69,9 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
     summary = read_summary(config.output)
     if summary is None:
         return Freshness(None, ())
-    before = summary.get("made_from")
+    if summary.outcome in WHY_AGAIN:
+        return Freshness(summary, (WHY_AGAIN[summary.outcome],))
+    before = summary.made_from
     if before is None:
         return Freshness(summary, ("that run does not say what it was made from",))
     destination = config.push.destination
@@ -92,8 +99,8 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
     return Freshness(summary, tuple(changes), rolled_back)
 
 
-def read_summary(output: str) -> dict | None:
-    """Returns the summary.json of the last finished run; None when there is none, or it is damaged.
+def read_summary(output: str) -> Summary | None:
+    """Returns the summary.json of the last run; None when there is none, or it is damaged.
 
     Raises:
       StorageError: when an address cannot be read.
@@ -105,7 +112,7 @@ def read_summary(output: str) -> dict | None:
     except FileNotFoundError:
         return None
     try:
-        return json.loads(content)
+        return Summary.from_json(content)
     except ValueError:  # of a disk that was full, or somebody's editor; the next run writes it anew
         return None
 

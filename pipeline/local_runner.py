@@ -2,25 +2,27 @@
 
 import enum
 import logging
-import time
-from datetime import datetime, timezone
 from pathlib import Path
 
 from rich.console import Console
 
 from components import serving_versions
-from components.errors import NotBlessed, RunStopped
+from components.data_check.findings import finding_lines, refusal
 from components.report.publish import PAGE
+from components.report.summary import Summary, verdict_sentence
 from modules.storage import StorageError
 from pipeline import __version__, freshness, output_lock
 from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
 from pipeline.full_disk import DiskFull, explanation, is_full_disk
+from pipeline.run_record import Run, failure_recorded, reason, record
 from pipeline.stopping import stopped_by_signals
 from pipeline.weights_server import missing_weights
 
 STOPPED = "Stopped. What is finished is kept: the same command goes on from there."
+
+ACCEPTED_FINDINGS_SHOWN = 10  # the report has the others
 
 
 class ExitCode(enum.IntEnum):
@@ -54,65 +56,62 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
 
 def _run_locked(config: Config, source_fingerprint: str, output: Path) -> ExitCode:
     with output_lock.exclusive(output):
-        run_id = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-        log_file = output / "logs" / f"{run_id}.log"
-        found = freshness.look(config, source_fingerprint)
+        run = Run(config, source_fingerprint)
+        with failure_recorded(run):
+            found = freshness.look(config, source_fingerprint)
         if found.is_fresh and (output / PAGE).exists():
             print_summary(plain_console(), found.summary, output, unchanged=found)
             return exit_code_of(found.summary)
-        if missing := missing_weights(config.model) or unreachable_job_service(config.beam):
-            raise ConnectionError(missing)
-        with quiet_console(log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
-            console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}")
-            return _run_dag(config, source_fingerprint, run_id, console)
+        with failure_recorded(run):
+            if missing := missing_weights(config.model) or unreachable_job_service(config.beam):
+                raise ConnectionError(missing)
+            with quiet_console(run.log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
+                console.print(f"Headstart {__version__}: {config.name}. The log is {run.log_file}")
+                return _run_dag(run, console)
 
 
-def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Console) -> ExitCode:
-    started = time.monotonic()
+def _run_dag(run: Run, console: Console) -> ExitCode:
     with console.status("loading TensorFlow and TFX"):
         from pipeline import beam_runner, dag, leftovers
-    output = Path(config.output)
+    output = Path(run.config.output)
     root, metadata_file = output / "pipeline", output / "metadata.sqlite"
     leftovers.remove_leftovers(root, metadata_file)
-    (output / dag.REFUSAL_FILE).unlink(missing_ok=True)  # what an earlier run found wrong with the data
     surroundings = dag.Surroundings(
-        source_fingerprint=source_fingerprint,
-        serving_state=serving_versions.state(config.push.destination),
-        run_id=run_id,
+        source_fingerprint=run.source_fingerprint,
+        serving_state=serving_versions.state(run.config.push.destination),
+        run_id=run.id,
     )
     pipeline = dag.create_pipeline(
-        config,
+        run.config,
         surroundings,
         root=str(root),
         metadata_connection_config=beam_runner.sqlite_metadata(metadata_file),
     )
-    failure = beam_runner.run(pipeline, console)
-    if failure and not isinstance(failure.error, NotBlessed):
-        return _explain(failure, config, console)
-    summary = freshness.read_summary(config.output)
-    print_summary(console, summary, output, seconds=time.monotonic() - started)
+    ended = beam_runner.run(pipeline, console)
+    step, error = (ended.failure.step, ended.failure.error) if ended.failure else (None, None)
+    summary = record(run, step, error, ended.step_seconds)
+    if summary.outcome == "failed":
+        return _explain(step, error, run.config, console)
+    print_summary(console, summary, output)
     return exit_code_of(summary)
 
 
-def exit_code_of(summary: dict) -> ExitCode:
-    """Returns the exit code of a run that came to its end, by its summary.json."""
-    return ExitCode.PUSHED if summary["blessed"] else ExitCode.NOT_BLESSED
-
-
-def _explain(failure, config: Config, console: Console) -> ExitCode:
-    if isinstance(failure.error, RunStopped):
-        console.print(f"\n{failure.step} stopped the run: {failure.error}", style="red")
+def exit_code_of(summary: Summary) -> ExitCode:
+    """Returns the exit code of a run that came to a result."""
+    if summary.outcome == "data_refused":
         return ExitCode.DATA_REFUSED
+    return ExitCode.PUSHED if summary.blessed else ExitCode.NOT_BLESSED
+
+
+def _explain(step: str, error: BaseException, config: Config, console: Console) -> ExitCode:
+    """Prints why a run failed."""
     # Such as weights that could not be downloaded, or a bucket that is gone.
-    if isinstance(failure.error, (ConnectionError, StorageError)):
-        console.print(f"\n{failure.step}: {failure.error}", style="red")
+    if isinstance(error, (ConnectionError, StorageError)) or is_full_disk(error):
+        console.print(f"\n{step}: {reason(error, config)}", style="red")
         return ExitCode.BAD_INPUT
-    if is_full_disk(failure.error):
-        console.print(f"\n{failure.step}: {explanation(config)}.", style="red")
-        return ExitCode.BAD_INPUT
-    logging.error("Step %s failed", failure.step, exc_info=failure.error)
+    logging.error("Step %s failed", step, exc_info=error)
     console.print(
-        f"\n{failure.step} failed: {type(failure.error).__name__}: {failure.error}\n"
+        f"\n{step} failed: {reason(error, config)}\n"
         "The log has the details. What is finished is kept: the same command goes on from there.",
         style="red",
     )
@@ -120,29 +119,27 @@ def _explain(failure, config: Config, console: Console) -> ExitCode:
 
 
 def print_summary(
-    console: Console,
-    summary: dict,
-    output: Path,
-    unchanged: freshness.Freshness | None = None,
-    seconds: float = 0.0,
+    console: Console, summary: Summary, output: Path, unchanged: freshness.Freshness | None = None
 ) -> None:
-    """Prints the last lines of a run: verdict, accuracy with its interval, where model and report lie."""
-    accuracy = summary["accuracy"]
+    """Prints the last lines of a run: how it ended and why, what serves, where the report lies."""
     if unchanged:
         console.print("Nothing has changed since the last run; its result holds.")
         if unchanged.rolled_back:
             console.print(f"{unchanged.rolled_back}.")
-    verdict = "blessed" if summary["blessed"] else "NOT blessed"
-    console.print(
-        f"\nThe model is {verdict}. Accuracy {accuracy['value']:.1%} "
-        f"({accuracy['low']:.1%} to {accuracy['high']:.1%}, n = {accuracy['n']:,})"
-        + (f", after {seconds:.0f} s" if seconds else ""),
-        style="bold green" if summary["blessed"] else "bold red",
-    )
-    for reason in summary["reasons"]:
-        console.print(f"  {reason}")
-    console.print(f"Model   {summary['pushed_path'] or not_pushed(summary['serving_path'])}")
-    console.print(f"Report  {output / 'report.html'}")
+    if summary.outcome == "data_refused":
+        why = refusal(summary.findings, summary.advice) if summary.findings else "\n".join(summary.reasons)
+        console.print(f"\n{summary.step} stopped the run: {why}", style="red")
+    else:
+        after = "" if unchanged or summary.seconds is None else f", after {summary.seconds} s"
+        style = "bold green" if summary.blessed else "bold red"
+        console.print(f"\n{verdict_sentence(summary)}{after}", style=style)
+        for sentence in summary.reasons:
+            console.print(f"  {sentence}")
+        if summary.findings:
+            console.print("Data    accepted, although the data check found:")
+            console.print("\n".join(finding_lines(summary.findings, ACCEPTED_FINDINGS_SHOWN)))
+    console.print(f"Model   {summary.pushed_path or not_pushed(summary.serving_path)}")
+    console.print(f"Report  {output / PAGE}")
 
 
 def not_pushed(serving_path: str | None) -> str:

@@ -1,6 +1,5 @@
 """The versions of a push destination as `headstart versions` shows them. Imports no TensorFlow."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
@@ -10,6 +9,7 @@ from components.pusher import history, withdrawals
 from components.pusher.history import Version
 from components.pusher.strangers import strangers
 from components.report.publish import HISTORY, PAGE, SUMMARY
+from components.report.summary import Summary
 from modules.storage import explained, files_below, location
 from pipeline.config import Config
 
@@ -71,14 +71,14 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _accuracy(version: Version, runs: Mapping[str, dict], versions: Iterable[Version]) -> dict | None:
+def _accuracy(version: Version, runs: Mapping[str, Summary], versions: Iterable[Version]) -> dict | None:
     """Returns {"value", "n", ...} of a version on its test split; of a copy, what its original has."""
     if accuracy := version.manifest.get("accuracy"):
         return accuracy
     # A manifest of before does not say it: the report of the run that pushed the version does.
     for run in runs.values():
-        if run.get("accuracy") and _is_of(run, version):
-            return run["accuracy"]
+        if run.accuracy and _is_of(run, version):
+            return run.accuracy
     if version.is_rollback:
         original = version.manifest["rolled_back_to"]
         for other in versions:
@@ -87,19 +87,19 @@ def _accuracy(version: Version, runs: Mapping[str, dict], versions: Iterable[Ver
     return None
 
 
-def _run_id(version: Version, runs: Mapping[str, dict]) -> str | None:
+def _run_id(version: Version, runs: Mapping[str, Summary]) -> str | None:
     """Returns the run that made a version's model."""
     if run_id := version.manifest.get("run_id"):
         return run_id
     return next((run_id for run_id, run in runs.items() if _is_of(run, version)), None)
 
 
-def _is_of(run: dict, version: Version) -> bool:
-    path = run.get("pushed_path")
+def _is_of(run: Summary, version: Version) -> bool:
+    path = run.pushed_path
     return bool(path) and PurePosixPath(path) == PurePosixPath(str(version.path))
 
 
-def _runs(output: str) -> dict[str, dict]:
+def _runs(output: str) -> dict[str, Summary]:
     """Returns the summaries of the runs whose reports are kept, by run id."""
     found = {}
     for name, file in files_below(location(output) / HISTORY).items():
@@ -107,10 +107,9 @@ def _runs(output: str) -> dict[str, dict]:
             with explained(file):
                 content = file.read_bytes()
             try:
-                summary = json.loads(content)
+                found[name.partition("/")[0]] = Summary.from_json(content)
             except ValueError:  # damaged: it tells nothing
                 continue
-            found[name.partition("/")[0]] = summary
     return found
 
 

@@ -15,6 +15,7 @@ from pipeline.config import Config, Data, Evaluation, Push, Validation
 from pipeline.config_file import complete
 from pipeline.recipes import load_stages
 from tests import s3, tiny_data
+from tests.finished_runs import finish_a_run
 from tests.tiny_images import write_class_folders, write_images
 from tests.tiny_sources import write, write_record
 
@@ -327,6 +328,28 @@ def test_what_an_unfinished_run_has_written_is_not_needed_again(tmp_path, monkey
     summary.write_text("{}")  # that run has finished: a new one writes all of its own
     os.utime(summary, (examples.stat().st_mtime + 1,) * 2)
     assert [problem.key for problem in check_config(config).problems] == ["output"]
+
+
+@pytest.mark.parametrize("outcome", ["data_refused", "failed"])
+def test_what_a_refused_or_failed_run_has_written_is_not_needed_again(tmp_path, outcome):
+    config = make_config(tmp_path)
+    step = Path(config.output) / "pipeline/ImageExampleGen"
+    step.mkdir(parents=True)
+
+    def run(hours: int, outcome: str, byte_count: int) -> None:
+        """A run that writes and then ends, so many hours after 1970."""
+        (step / f"{hours}.gz").write_bytes(bytes(byte_count))
+        os.utime(step / f"{hours}.gz", (3600 * hours - 60,) * 2)
+        finish_a_run(config, "images", outcome=outcome, run_id=f"run-{hours}")
+        for file in (Path(config.output) / "summary.json", *Path(config.output).glob(f"reports/*-{hours}/*")):
+            os.utime(file, (3600 * hours,) * 2)
+
+    run(1, "pushed", 1)
+    run(2, outcome, 20)
+    run(3, outcome, 300)
+    assert check.written_bytes(config.output) == 320
+    run(4, "unchanged", 4000)
+    assert check.written_bytes(config.output) == 0
 
 
 @pytest.mark.parametrize("key", ["output", "push.destination"])

@@ -1,5 +1,6 @@
 """The command line as a person meets it: exit codes, messages, and what it imports."""
 
+import functools
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ from pipeline import __version__, cli, output_lock
 from pipeline.cli import main
 from pipeline.config_file import load_config
 from tests.child_process import start
-from tests.finished_runs import finish_a_run
+from tests.finished_runs import finish_a_run, refuse_the_data
 from tests.tiny_images import write_class_folders
 
 ROOT = Path(__file__).parent.parent
@@ -154,11 +155,18 @@ def test_all_problems_of_a_config_are_shown_at_once(workplace, capsys):
     assert "validation.schema: no file" in shown
 
 
-@pytest.mark.parametrize("exit_code", [0, 3])
-def test_run_returns_the_exit_code_of_the_run(workplace, capsys, exit_code):
+@pytest.mark.parametrize(
+    ("finish", "exit_code"),
+    [
+        (finish_a_run, 0),
+        (functools.partial(finish_a_run, blessed=False), 3),
+        (refuse_the_data, 4),
+    ],
+)
+def test_run_returns_the_exit_code_of_the_run(workplace, capsys, finish, exit_code):
     """An unchanged run is answered by its summary, so nothing heavy is loaded here."""
     sets = ["training.recipe.head.epochs=2"]
-    finish_a_run(load_config("photos.yaml", sets), blessed=exit_code == 0)
+    finish(load_config("photos.yaml", sets))
     assert main(["run", "photos.yaml", "--set", *sets]) == exit_code
     assert "Nothing has changed since the last run" in capsys.readouterr().out
 

@@ -93,7 +93,8 @@ def test_what_is_unknown_before_the_run_is_empty_and_the_run_has_the_id_that_kub
 
     assert constants("ImageExampleGen")["source_fingerprint"] == ""
     assert constants("DataCheck")["serving_state"] == constants("Baseline")["serving_state"] == ""
-    assert constants("Pusher")["run_id"] == constants("Report")["run_id"] == "{{$.pipeline_job_uuid}}"
+    for step in ("DataCheck", "Pusher", "Report"):
+        assert constants(step)["run_id"] == "{{$.pipeline_job_uuid}}"
 
 
 def test_paths_in_the_repository_are_paths_in_the_image(tmp_path):

@@ -197,8 +197,11 @@ def test_too_many_broken_files_end_the_run_before_training_with_the_reason(refus
     assert "max_rejected_share" in refused_run.tasks["DataCheck"].log.strip()[-2000:]
     assert "Traceback" not in refused_run.tasks["DataCheck"].log
     assert not {"Transform", "Trainer"} & set(refused_run.tasks)
-    verdict = json.loads(location(f"{project.bucket}/runs/clothes/data_verdict.json").read_text())
-    assert not verdict["ok"]
+    summary = json.loads(location(f"{project.bucket}/runs/clothes/summary.json").read_text())
+    assert (summary["outcome"], summary["step"]) == ("data_refused", "DataCheck")
+    assert "30 of 270 files were set aside" in summary["reasons"][0]
+    kept = location(f"{project.bucket}/runs/clothes/reports/{summary['run_id']}/report.html").read_text()
+    assert "Refused: the data was not trained on" in kept
 
 
 def test_no_task_needs_what_another_left_on_the_disk(first_run, project):

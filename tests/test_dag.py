@@ -67,11 +67,10 @@ def test_nothing_is_transformed_or_trained_before_the_data_are_checked(steps):
     assert steps["Trainer"].inputs["transform_graph"].producer_component_id == "Transform"
 
 
-def test_a_refusal_of_the_data_is_kept_in_the_output_folder(steps):
-    assert Path(steps["DataCheck"].exec_properties["refusal_file"]).parts[-2:] == (
-        "runs",
-        "data_verdict.json",
-    )
+def test_the_report_of_a_refusal_is_published_where_and_from_what_that_of_a_model_is(steps):
+    data_check, report = steps["DataCheck"].exec_properties, steps["Report"].exec_properties
+    for name in ("output", "run_id", "config", "code_hash"):
+        assert data_check[name] == report[name]
 
 
 def test_what_the_config_says_of_the_data_reaches_the_steps(tmp_path):
@@ -179,7 +178,7 @@ def test_the_thresholds_are_a_property_of_their_own_without_bounds_that_are_not_
 def test_a_run_is_named_to_the_steps_that_no_cache_may_answer(steps):
     named = {name for name, step in steps.items() if step.exec_properties.get("run_id") == "1"}
 
-    assert named == {"Pusher", "Report"}
+    assert named == {"DataCheck", "Pusher", "Report"}
 
 
 def test_beam_steps_and_only_they_get_the_arguments_of_the_beam_section(tmp_path):

@@ -13,14 +13,28 @@ from components.data_check.component import DataCheck
 from components.data_check.findings import Finding, refusal, verdict
 from components.data_record import DataRecord
 from components.errors import RunStopped
+from components.report.made_from import made_from
+from components.report.summary import Summary
 from components.schema_gen.inference import infer_schema
 from tests import tiny_data
+from tests.tiny_report import CONFIG, INGEST, text_of
 
 FIFTY_OF_EACH = ["cat", "dog"] * 50
 ORDINARY = tiny_data.statistics(FIFTY_OF_EACH)
 NO_IMAGES = DataRecord.of([])
 LIMITS = {"max_drift": 0.2, "max_relabelled": 0.05, "max_overlap": 0.2, "accepted_data": None}
-CLEAN_INGEST = {"counts": {"listed": 300}, "set_aside": []}
+CLEAN_INGEST = INGEST | {
+    "counts": {"listed": 300, "ingested": 300, "set_aside": 0},
+    "splits": {split: {"cat": 50, "dog": 50} for split in ("train", "eval", "test")},
+    "set_aside": [],
+}
+
+
+def with_files_set_aside(listed, *set_aside):
+    """Returns the report of an ingest that could not use some of the files: (path, reason) each."""
+    counts = {"listed": listed, "ingested": listed - len(set_aside), "set_aside": len(set_aside)}
+    rows = [{"path": path, "reason": reason} for path, reason in set_aside]
+    return CLEAN_INGEST | {"counts": counts, "set_aside": rows}
 
 
 def check(
@@ -65,7 +79,10 @@ def check(
             "limits": json.dumps(LIMITS | (limits or {})),
             "name": "pets",
             "push_destination": str(tmp_path / "serving"),
-            "refusal_file": str(tmp_path / "output" / "data_verdict.json"),
+            "config": json.dumps(CONFIG | {"name": "pets"}),
+            "code_hash": "c0de",
+            "output": str(tmp_path / "output"),
+            "run_id": "20300102-030400",
             **properties,
         },
     )
@@ -76,11 +93,23 @@ def refused(tmp_path, **arguments) -> list[str]:
     """Returns "feature: reason" of each finding of a check that must stop the run."""
     with pytest.raises(RunStopped) as stopped:
         check(tmp_path, **arguments)
-    verdict = json.loads((tmp_path / "output" / "data_verdict.json").read_text())
-    assert not verdict["ok"]
-    found = [f"{row['feature']}: {row['reason']}" for row in verdict["findings"]]
+    summary = published(tmp_path)
+    assert summary.outcome == "data_refused"
+    found = [f"{row['feature']}: {row['reason']}" for row in summary.findings]
     assert all(finding in str(stopped.value) for finding in found)
     return found
+
+
+def published(tmp_path) -> Summary:
+    """Returns the summary that the step published, which is the same in both places."""
+    newest = (tmp_path / "output/summary.json").read_bytes()
+    assert (tmp_path / "output/reports/20300102-030400/summary.json").read_bytes() == newest
+    return Summary.from_json(newest)
+
+
+def page(tmp_path) -> str:
+    """Returns the text of the page that the step published."""
+    return text_of((tmp_path / "output/report.html").read_text(encoding="utf-8"))
 
 
 def serve(tmp_path, statistics, version=3):
@@ -113,13 +142,12 @@ def test_single_outliers_in_eval_and_test_do_not_stop_a_first_run(tmp_path):
 
 
 def test_too_many_files_set_aside_stop_the_run_even_when_anomalies_only_warn(tmp_path):
-    set_aside = [{"path": f"{n}.jpg", "reason": "truncated"} for n in range(4)]
-    ingest = {"counts": {"listed": 100}, "set_aside": set_aside}
+    ingest = with_files_set_aside(100, *((f"{n}.jpg", "truncated") for n in range(4)))
 
     assert refused(tmp_path, ingest=ingest, on_anomaly="warn") == [
         "data: 4 of 100 files were set aside (4.0%): "
         "0.jpg (truncated); 1.jpg (truncated); 2.jpg (truncated); and 1 more. "
-        "At most 1.0% are allowed: mend the files, or raise data.max_rejected_share"
+        "At most 1.0% are allowed: fix the files, or raise data.max_rejected_share"
     ]
 
 
@@ -131,11 +159,11 @@ def test_the_message_says_how_to_accept_an_anomaly_but_not_how_to_accept_what_ca
         check(tmp_path / "fatal", test=tiny_data.statistics([]))
 
     assert hint not in str(stopped.value)
-    assert str(stopped.value).endswith(f"kept in {tmp_path / 'fatal' / 'output' / 'data_verdict.json'}")
+    assert str(stopped.value).endswith(f"\nReport  {tmp_path / 'fatal' / 'output' / 'report.html'}")
 
 
 def test_few_files_set_aside_are_only_reported(tmp_path):
-    ingest = {"counts": {"listed": 100}, "set_aside": [{"path": "a.jpg", "reason": "empty"}]}
+    ingest = with_files_set_aside(100, ("a.jpg", "empty"))
 
     verdict = check(tmp_path, ingest=ingest)
 
@@ -315,6 +343,10 @@ def test_the_step_declares_what_the_executor_reads():
         name="pets",
         push_destination="serving",
         serving_state="none",
+        config="{}",
+        code_hash="c",
+        output="out",
+        run_id="1",
         source_hash="1",
     )
 
@@ -337,7 +369,74 @@ def test_damaged_statistics_of_the_serving_model_are_noticed_and_stop_nothing(tm
 
 def test_a_refusal_names_the_first_findings_and_counts_the_others():
     found = [Finding("label", f"new class {number}") for number in range(100)]
-    lines = refusal(found, verdict(found, "stop"), "here").splitlines()
+    lines = refusal(verdict(found, "stop")["findings"], "Fix the data.").splitlines()
     assert lines[0] == "the data was refused before training, for 100 reasons:"
     assert lines[40] == "  error: label: new class 39"
-    assert lines[41] == "  and 60 more"
+    assert lines[41:] == ["  and 60 more", "Fix the data."]
+
+
+def test_data_that_pass_leave_the_report_to_the_end_of_the_run(tmp_path):
+    check(tmp_path)
+
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_refusal_leaves_a_summary_of_what_was_found_in_what(tmp_path):
+    serve(tmp_path, tiny_data.statistics([*FIFTY_OF_EACH, "fox", "fox"]))
+    ingest = with_files_set_aside(300, ("a.jpg", "empty"))
+
+    with pytest.raises(RunStopped):
+        check(tmp_path, ingest=ingest)
+
+    missing = "missing class 'fox': no image now, 2 in the data of serving version 3"
+    set_aside = "1 of 300 files were set aside (0.3%): a.jpg (empty)"
+    summary = published(tmp_path)
+    assert (summary.outcome, summary.step, summary.blessed) == ("data_refused", "DataCheck", False)
+    assert summary.findings == [
+        {"severity": "error", "feature": "label", "reason": missing},
+        {"severity": "warning", "feature": "data", "reason": set_aside},
+    ]
+    assert summary.reasons == [f"label: {missing}"]
+    assert summary.images == CLEAN_INGEST["splits"]
+    assert (summary.metrics, summary.accuracy, summary.pushed_path) == ({}, None, None)
+    assert (summary.serving_version, summary.serving_path) == (3, str(tmp_path / "serving/3"))
+    assert summary.made_from == made_from(
+        CONFIG | {"name": "pets"}, "c0de", INGEST["source_fingerprint"], "3 without a model"
+    )
+
+
+def test_a_refusal_leaves_a_page_with_findings_data_what_serves_and_what_to_do(tmp_path):
+    serve(tmp_path, tiny_data.statistics([*FIFTY_OF_EACH, "fox", "fox"]))
+
+    with pytest.raises(RunStopped):
+        check(tmp_path, ingest=with_files_set_aside(300, ("dim/<b>.jpg", "empty")))
+
+    text = page(tmp_path)
+    assert text.startswith(" pets: Refused: the data was not trained on pets · ")
+    assert "Version 3 goes on serving." in text
+    assert "Fix the data, or accept it for one run with --set validation.on_anomaly=warn." in text
+    assert text.index("missing class 'fox'") < text.index("1 of 300 files were set aside (0.3%)")
+    assert "299 of 300 images found under /pictures were used; 1 file was set aside." in text
+    assert "cat 50 50 50" in text
+    assert "dim/<b>.jpg empty" in text
+    assert "mean_brightness 128 128 to 128" in text.replace(".0", "")
+
+
+def test_every_finding_is_on_the_page_of_a_refusal_with_none_that_acts_as_markup(tmp_path):
+    names = [f"<i>{number:03}" for number in range(100)]
+    serve(tmp_path, ORDINARY)
+
+    with pytest.raises(RunStopped):
+        check(tmp_path, train=tiny_data.statistics([*FIFTY_OF_EACH, *names]))
+
+    assert all(f"new class '{name}'" in page(tmp_path) for name in names)
+    assert "<i>" not in (tmp_path / "output/report.html").read_text(encoding="utf-8")
+
+
+def test_a_refusal_where_nothing_serves_says_so(tmp_path):
+    with pytest.raises(RunStopped):
+        check(tmp_path, test=tiny_data.statistics([]))
+
+    assert published(tmp_path).serving_path is None
+    assert "Nothing serves." in page(tmp_path)
+    assert "What to do Fix the data. Findings" in page(tmp_path)

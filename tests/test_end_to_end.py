@@ -176,7 +176,7 @@ def test_unreachable_threshold_ends_with_three_and_the_old_model_stays(first_run
     assert again.returncode == 3
     assert "Nothing has changed" in again.stdout
     assert again.stdout.splitlines()[-1] == refused.stdout.splitlines()[-1]
-    assert headstart(project, "fresh", *arguments).returncode == 0
+    assert headstart(project, "fresh", *arguments).returncode == 3
     assert headstart(project, "fresh", "clothes.yaml").returncode == 5
     summaries = (project / "out" / "reports").glob("*/summary.json")
     assert sorted(json.loads(file.read_text())["blessed"] for file in summaries) == [False, True]
@@ -240,7 +240,16 @@ def test_too_many_broken_files_stop_the_run_before_training(tmp_path):
     refused = headstart(tmp_path, "run", "clothes.yaml")
     assert refused.returncode == 4, refused.stdout + refused.stderr
     assert "max_rejected_share" in refused.stdout
-    verdict = json.loads((tmp_path / "out" / "data_verdict.json").read_text())
-    assert not verdict["ok"]
     assert " Trainer " not in refused.stdout
     assert "Traceback" not in refused.stdout
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["outcome"] == "data_refused"
+    assert list(summary["step_seconds"])[-1] == summary["step"] == "DataCheck"
+    assert summary["seconds"] > 0
+    assert "Refused: the data was not trained on" in (tmp_path / "out" / "report.html").read_text()
+
+    again = headstart(tmp_path, "run", "clothes.yaml")
+    assert again.returncode == 4
+    assert "Nothing has changed since the last run" in again.stdout
+    assert again.stdout.split("DataCheck stopped")[1] == refused.stdout.split("DataCheck stopped")[1]
+    assert headstart(tmp_path, "fresh", "clothes.yaml").returncode == 4

@@ -17,7 +17,7 @@ from pipeline.config_file import complete, load_config
 from pipeline.kubeflow.paths import config_in_container
 from pipeline.recipes import load_stages
 from pipeline.settings_json import as_dict, as_json
-from tests.finished_runs import finish_a_run
+from tests.finished_runs import finish_a_run, refuse_the_data
 from tests.tiny_images import write_class_folders
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +71,26 @@ def test_a_refused_model_is_no_reason_to_train_it_again(config):
     found = freshness.look(config, "images")
     assert found.is_fresh
     assert str(found).endswith("Its model was not blessed.")
+
+
+def test_refused_data_are_no_reason_to_look_at_them_again_until_something_changes(config):
+    refuse_the_data(config, "images")
+    found = freshness.look(config, "images")
+    assert found.is_fresh
+    assert str(found) == f"Fresh: nothing has changed since {SINCE}. Its data was refused."
+    serve(config, 3, b"new")
+    assert freshness.look(config, "images").changes == ("the serving model changed (none -> 3)",)
+    assert freshness.look(config, "others").changes[0] == "the images changed"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"), [("failed", "it failed"), ("judged", "its model was judged, but not pushed")]
+)
+def test_a_run_without_a_result_is_a_reason_for_the_next_one(config, outcome, why):
+    finish_a_run(config, "images", outcome=outcome)
+    found = freshness.look(config, "images")
+    assert not found.is_fresh
+    assert str(found) == f"Stale since {SINCE}: {why}."
 
 
 def test_every_part_that_changed_is_named(config, monkeypatch):
@@ -146,6 +166,23 @@ def project(tmp_path, monkeypatch):
     write_class_folders(tmp_path / "photos", ("cat", "dog", "emu", "fox"), count=10)
     assert main(["init", "photos"]) == 0
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("outcome", "exit_code"),
+    [
+        ("pushed", 0),
+        ("unchanged", 0),
+        ("not_blessed", 3),
+        ("withdrawn", 3),
+        ("data_refused", 4),
+        ("failed", 5),
+    ],
+)
+def test_the_command_ends_as_the_last_run_did_while_nothing_has_changed(project, outcome, exit_code):
+    finish_a_run(load_config("photos.yaml"), outcome=outcome)
+    assert main(["fresh", "photos.yaml"]) == exit_code
+    assert main(["fresh", "photos.yaml", "--set", "training.seed=7"]) == 5
 
 
 def test_the_command_answers_with_its_exit_code(project, capsys):

@@ -1,23 +1,30 @@
 """How a run on this machine ends: exit codes, last lines, the published report, and signals."""
 
+import dataclasses
 import errno
 import io
 import logging
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
 
-from components.errors import RunStopped
+from components.report.summary import Summary
 from pipeline import freshness, full_disk, local_runner
 from pipeline.console import plain_console
 from pipeline.local_runner import ExitCode
 
-SUMMARY = {
-    "blessed": True,
-    "accuracy": {"value": 0.8412, "low": 0.82, "high": 0.8604, "n": 1000},
-    "reasons": [],
-    "pushed_path": "/runs/a/serving/3",
-    "serving_path": "/runs/a/serving/3",
+SUMMARY = Summary(
+    run_id="1",
+    outcome="pushed",
+    metrics={"accuracy": {"value": 0.8412, "low": 0.82, "high": 0.8604}},
+    n=1000,
+    pushed_path="/runs/a/serving/3",
+    serving_path="/runs/a/serving/3",
+)
+BETTER = {
+    "baseline": {"version": 3, "reason": "it serves", "metrics": {}},
+    "difference": {"accuracy": {"value": 0.0123, "low": -0.0031, "high": 0.0272, "p_value": 0.2}},
 }
 
 
@@ -28,7 +35,7 @@ def console():
 
 
 def last_lines(console, tmp_path, **changes) -> list[str]:
-    local_runner.print_summary(console, SUMMARY | changes, tmp_path)
+    local_runner.print_summary(console, dataclasses.replace(SUMMARY, **changes), tmp_path)
     return console.file.getvalue().strip().splitlines()
 
 
@@ -49,7 +56,7 @@ def test_the_last_lines_say_verdict_accuracy_with_interval_model_and_report(cons
 )
 def test_a_refused_model_is_shown_with_its_reasons_and_what_serves(console, tmp_path, serving_path, line):
     refused = {
-        "blessed": False,
+        "outcome": "not_blessed",
         "reasons": ["auc is low."],
         "pushed_path": None,
         "serving_path": serving_path,
@@ -59,23 +66,51 @@ def test_a_refused_model_is_shown_with_its_reasons_and_what_serves(console, tmp_
     assert lines[1:3] == ["  auc is low.", line]
 
 
+@pytest.mark.parametrize(("outcome", "verdict"), [("pushed", "blessed"), ("not_blessed", "NOT blessed")])
+def test_the_difference_from_the_model_before_is_shown_with_its_interval(console, tmp_path, outcome, verdict):
+    assert last_lines(console, tmp_path, outcome=outcome, **BETTER)[0] == (
+        f"The model is {verdict}. Accuracy 84.1% (82.0% to 86.0%, n = 1,000), "
+        "+1.2 points (-0.3 to +2.7) against version 3"
+    )
+
+
+def test_how_long_a_run_took_is_shown_when_it_ends_and_not_when_nothing_changed_since(console, tmp_path):
+    started = datetime(2026, 11, 20, 14, 3, tzinfo=timezone.utc)
+    times = {"started": started, "finished": started + timedelta(seconds=83)}
+    assert last_lines(console, tmp_path, **times)[0].endswith("n = 1,000), after 83 s")
+    summary = dataclasses.replace(SUMMARY, **times)
+    local_runner.print_summary(console, summary, tmp_path, freshness.Freshness(summary, ()))
+    assert console.file.getvalue().count("after 83 s") == 1
+
+
+def test_what_the_data_check_had_to_say_about_accepted_data_is_among_the_last_lines(console, tmp_path):
+    findings = [{"severity": "warning", "feature": "label", "reason": f"class {n}"} for n in range(13)]
+    lines = last_lines(console, tmp_path, findings=findings)
+    assert lines[1:4] == [
+        "Data    accepted, although the data check found:",
+        "  warning: label: class 0",
+        "  warning: label: class 1",
+    ]
+    assert lines[11:] == [
+        "  warning: label: class 9",
+        "  and 3 more",
+        "Model   /runs/a/serving/3",
+        f"Report  {tmp_path}/report.html",
+    ]
+
+
 def test_a_folder_with_brackets_in_its_name_is_printed_as_it_is(console, tmp_path):
     assert last_lines(console, tmp_path / "[red]")[-1] == f"Report  {tmp_path}/[red]/report.html"
 
 
 def explain(error: Exception, console, tmp_path) -> ExitCode:
     config = SimpleNamespace(output=str(tmp_path), push=SimpleNamespace(destination="s3://models/pets"))
-    return local_runner._explain(SimpleNamespace(step="DataCheck", error=error), config, console)
+    return local_runner._explain("DataCheck", error, config, console)
 
 
 @pytest.mark.parametrize(
     ("error", "exit_code", "shown"),
     [
-        (
-            RunStopped("3 of 9 files were set aside"),
-            4,
-            "DataCheck stopped the run: 3 of 9 files were set aside",
-        ),
         (ConnectionError("no weights"), 2, "DataCheck: no weights"),
         (KeyError("label"), 1, "DataCheck failed: KeyError: 'label'"),
     ],
@@ -99,9 +134,12 @@ def test_a_run_that_was_rolled_back_is_not_shown_as_if_it_still_served(console, 
     ]
 
 
-@pytest.mark.parametrize(("blessed", "exit_code"), [(True, 0), (False, 3)])
-def test_the_exit_code_of_a_run_that_came_to_its_end_is_that_of_its_model(blessed, exit_code):
-    assert local_runner.exit_code_of({"blessed": blessed}) == exit_code
+@pytest.mark.parametrize(
+    ("outcome", "exit_code"),
+    [("pushed", 0), ("unchanged", 0), ("not_blessed", 3), ("withdrawn", 3), ("data_refused", 4)],
+)
+def test_the_exit_code_of_a_run_that_came_to_a_result_is_that_of_its_outcome(outcome, exit_code):
+    assert local_runner.exit_code_of(Summary("1", outcome)) == exit_code
 
 
 def wrapped(error: Exception) -> Exception:

@@ -1,5 +1,6 @@
 """A local copy of what was pushed: whole versions only, the newest ones, and for as long as it is asked."""
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -14,7 +15,8 @@ from components import serving_versions
 from components.pusher import fetch
 from components.pusher.mirror import Mirror
 from components.report.mirror import mirror_reports
-from components.report.publish import publish
+from components.report.publish import publish, publish_summary
+from components.report.summary import Summary
 from modules.storage import location
 from pipeline.cli import main
 from tests.child_process import start
@@ -154,6 +156,28 @@ def test_reports_are_copied_with_those_of_earlier_runs(s3_bucket, tmp_path):
         f"{folder}/report.html is the newest report now",
     ]
     assert (folder / "report.html").read_text() == "third"
+    assert reports(output, folder) == []
+
+
+def test_reports_of_refused_and_failed_runs_are_copied_as_well(tmp_path, folder):
+    output = str(tmp_path / "runs")
+    for number, outcome in enumerate(("pushed", "data_refused", "failed")):
+        publish(outcome, Summary(f"run-{number}", outcome).as_json(), output, f"run-{number}")
+    assert [line.rpartition(" ")[2] for line in reports(output, folder)[:3]] == ["run-0", "run-1", "run-2"]
+    assert (folder / "reports/run-1/report.html").read_text() == "data_refused"
+    assert (folder / "report.html").read_text() == "failed"
+
+
+def test_a_summary_that_a_run_completes_after_its_report_was_copied_is_copied_again(tmp_path, folder):
+    output = str(tmp_path / "runs")
+    published = Summary("run-1", "pushed")
+    publish("page", published.as_json(), output, "run-1")
+    reports(output, folder)
+    completed = dataclasses.replace(published, step_seconds={"Trainer": 60.0}).as_json()
+    publish_summary(completed, output, "run-1")
+    reports(output, folder)
+    for name in ("summary.json", "reports/run-1/summary.json"):
+        assert (folder / name).read_text() == completed
     assert reports(output, folder) == []
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import html.parser
+import json
 
 import pytest
 
@@ -18,6 +19,10 @@ from tests.tiny_report import (
     png,
     text_of,
 )
+
+
+def summarise(found):
+    return content.summary(found, run_id="1", made_from={"images": "f1"})
 
 
 class Tags(html.parser.HTMLParser):
@@ -63,9 +68,9 @@ def test_a_failed_check_of_the_exported_model_is_among_the_reasons():
     found = made_findings(
         infra=failed, push={"outcome": "not_blessed", "version": None, "path": None, "reason": "InfraCheck"}
     )
-    summary = content.summary(found)
-    assert summary["blessed"] is False
-    assert summary["reasons"] == ["The exported model failed its check: took 9 s"]
+    summary = summarise(found)
+    assert summary.blessed is False
+    assert summary.reasons == ["The exported model failed its check: took 9 s"]
     assert "Nothing serves." in text_of(render.render(found))
 
 
@@ -77,9 +82,9 @@ def test_a_model_that_was_rolled_back_is_refused_although_it_was_blessed():
         "reason": "it is version 5, which was rolled back",
     }
     found = made_findings(push=push)
-    summary = content.summary(found)
-    assert (summary["blessed"], summary["verdict"], summary["pushed_path"]) == (False, "withdrawn", None)
-    assert summary["reasons"] == ["Not pushed: it is version 5, which was rolled back."]
+    summary = summarise(found)
+    assert (summary.blessed, summary.outcome, summary.pushed_path) == (False, "withdrawn", None)
+    assert summary.reasons == ["Not pushed: it is version 5, which was rolled back."]
     text = text_of(render.render(found))
     assert "Withdrawn: this model was rolled back, and not pushed again" in text
     assert "Version 6 goes on serving." in text
@@ -87,20 +92,38 @@ def test_a_model_that_was_rolled_back_is_refused_although_it_was_blessed():
 
 def test_summary_has_what_programs_read():
     found = made_findings()
-    assert content.summary(found) == {
+    summary = json.loads(summarise(found).as_json())
+    assert summary == {
+        "format": 2,
+        "run_id": "1",
+        "outcome": "pushed",
         "verdict": "pushed",
         "blessed": True,
-        "accuracy": {**found.analysis["metrics"]["accuracy"], "n": 90},
+        "started": None,
+        "finished": "2030-01-02T03:04:00Z",
+        "written": "2030-01-02 03:04 UTC",
+        "seconds": None,
+        "step_seconds": {},
+        "step": None,
         "reasons": [],
+        "advice": None,
+        "findings": [{"severity": "warning", "feature": "width", "reason": "small"}],
+        "images": INGEST["splits"],
+        "accuracy": {**found.analysis["metrics"]["accuracy"], "n": 90},
+        "metrics": found.analysis["metrics"],
+        "n": 90,
+        "baseline": found.verdict["baseline"],
+        "difference": found.verdict["difference"],
         "pushed_version": 5,
         "pushed_path": "/serving/5",
+        "serving_version": 5,
         "serving_path": "/serving/5",
         "report": "report.html",
-        "written": "2030-01-02 03:04 UTC",
+        "made_from": {"images": "f1"},
     }
-    refused = content.summary(made_findings(blessed=False))
-    assert (refused["pushed_version"], refused["pushed_path"]) == (None, None)
-    assert refused["serving_path"] == "/serving/4"
+    refused = summarise(made_findings(blessed=False))
+    assert (refused.pushed_version, refused.pushed_path) == (None, None)
+    assert (refused.serving_version, refused.serving_path) == (4, "/serving/4")
 
 
 # Tables

@@ -62,6 +62,11 @@ def test_a_change_is_submitted_and_the_verdict_of_the_run_is_that_of_the_job(run
     assert run(fresh=5, submit=verdict) == (verdict, [f"fresh {CONFIG}", f"submit {CONFIG} --wait"])
 
 
+@pytest.mark.parametrize("refusal", [3, 4])
+def test_while_nothing_has_changed_a_refusal_stays_the_verdict_of_the_job(run, refusal):
+    assert run(fresh=refusal) == (refusal, [f"fresh {CONFIG}"])
+
+
 @pytest.mark.parametrize("failure", [1, 2, 127, 137])
 def test_the_job_fails_when_nobody_can_say_whether_something_has_changed(run, failure):
     assert run(fresh=failure) == (failure, [f"fresh {CONFIG}"])

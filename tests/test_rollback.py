@@ -11,6 +11,8 @@ from components import serving_versions
 from components.pusher import history, withdrawals
 from components.pusher.push import push
 from components.pusher.rollback import RolledBack, rollback
+from components.report.publish import publish
+from components.report.summary import Summary
 from pipeline import freshness
 from pipeline.cli import main
 from pipeline.config_file import load_config
@@ -210,6 +212,15 @@ def test_a_damaged_version_is_never_made_to_serve_again(destination, tmp_path):
     assert list(serving_versions.versions(destination)) == [1, 2]
 
 
-def test_a_damaged_summary_counts_as_none(tmp_path):
-    (tmp_path / "summary.json").write_text('{"written": "2026-')
+@pytest.mark.parametrize("damaged", ['{"written": "2026-', "[]", '{"format": 2}', '{"written": "yesterday"}'])
+def test_a_damaged_summary_counts_as_none(tmp_path, damaged):
+    (tmp_path / "summary.json").write_text(damaged)
     assert freshness.read_summary(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("outcome", ["data_refused", "failed"])
+def test_versions_are_listed_beside_runs_that_made_no_model(project, capsys, outcome):
+    config = load_config("photos.yaml")
+    publish("page", Summary("run-3", outcome).as_json(), config.output, "run-3")
+    assert main(["rollback", "photos.yaml", "--list"]) == 0
+    assert [row.split()[3] for row in capsys.readouterr().out.splitlines()[-2:]] == ["81.2%", "75.0%"]

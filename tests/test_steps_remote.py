@@ -18,6 +18,7 @@ from components.evaluator import executor as evaluator
 from components.evaluator import predictions, verdict
 from components.infra_check import executor as infra_check
 from components.pusher.push import push
+from components.report.summary import Summary
 from components.schema_gen.inference import infer_schema
 from components.schema_gen.schema_file import check_schema_file
 from modules.storage import StorageError, files_below, location, upload_tree
@@ -35,21 +36,22 @@ def place(request, tmp_path):
     return f"{request.getfixturevalue('s3_bucket')}/place"
 
 
-def test_data_are_compared_with_those_of_the_model_that_serves_and_the_verdict_is_kept(tmp_path, place):
+def test_data_are_compared_with_those_of_the_model_that_serves_and_a_refusal_is_published(tmp_path, place):
     model = tiny_models.save_model(tmp_path / "model")
     push(
         model,
         f"{place}/serving",
         {"training_statistics.pb": tiny_data.statistics(["cat", "fox"]).SerializeToString()},
     )
-    remote = {"push_destination": f"{place}/serving", "refusal_file": f"{place}/out/data_verdict.json"}
+    remote = {"push_destination": f"{place}/serving", "output": f"{place}/out"}
 
-    with pytest.raises(RunStopped, match=rf"class 'fox'[\s\S]*{place}/out/data_verdict\.json"):
+    with pytest.raises(RunStopped, match=rf"class 'fox'[\s\S]*{place}/out/report\.html"):
         data_check.check(tmp_path, **remote)
 
-    kept = json.loads((location(place) / "out" / "data_verdict.json").read_bytes())
-    assert not kept["ok"]
-    assert [row["reason"] for row in kept["findings"]] == [
+    summary = Summary.from_json((location(place) / "out" / "summary.json").read_bytes())
+    assert summary.outcome == "data_refused"
+    assert (summary.serving_version, summary.serving_path) == (1, f"{place}/serving/1")
+    assert [row["reason"] for row in summary.findings] == [
         "new class 'dog': 50 images now, none in the data of version 1",
         "missing class 'fox': no image now, 1 in the data of version 1",
     ]

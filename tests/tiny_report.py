@@ -1,5 +1,6 @@
 """What the steps of a run leave behind for the report, small and made up."""
 
+import datetime
 import html
 import io
 import json
@@ -136,7 +137,7 @@ def made_findings(made=None, blessed=True, **changes):
         },
         "mistakes": [],
         "versions": {"tfx": "1.16.0"},
-        "written": "2030-01-02 03:04 UTC",
+        "finished": datetime.datetime(2030, 1, 2, 3, 4, tzinfo=datetime.timezone.utc),
     }
     return content.Findings(**(found | changes))
 

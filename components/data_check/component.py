@@ -24,13 +24,16 @@ class DataCheckSpec(ComponentSpec):
         "name": ExecutionParameter(type=str),
         "push_destination": ExecutionParameter(type=str),
         "serving_state": ExecutionParameter(type=str),
-        "refusal_file": ExecutionParameter(type=str, optional=True),
+        "config": ExecutionParameter(type=str),
+        "code_hash": ExecutionParameter(type=str),
+        "output": ExecutionParameter(type=str),
+        "run_id": ExecutionParameter(type=str),
         "source_hash": ExecutionParameter(type=str),
     }
 
 
 class DataCheck(base_component.BaseComponent):
-    """Writes a verdict on the data, and stops the run when it is bad."""
+    """Writes a verdict on the data; when it is bad, publishes a report and stops the run."""
 
     SPEC_CLASS = DataCheckSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(executor.Executor)
@@ -47,8 +50,11 @@ class DataCheck(base_component.BaseComponent):
         name: str,
         push_destination: str,
         serving_state: str,
+        config: str,
+        code_hash: str,
+        output: str,
+        run_id: str,
         source_hash: str,
-        refusal_file: str | None = None,
     ):
         """Constructs the step.
 
@@ -63,8 +69,11 @@ class DataCheck(base_component.BaseComponent):
           name: of the pipeline; the destination must not be another one's.
           push_destination: folder of numbered model versions, where the data of each is recorded.
           serving_state: `serving_versions.state(push_destination)`; another state runs the step again.
+          config: JSON of the whole config, for the report of a refusal.
+          code_hash: hash of all of our code, by which a later run knows that none of it has changed.
+          output: folder or address where the report of a refusal is published.
+          run_id: unique to a run, names that report: no cache may answer.
           source_hash: hash of the code that the step runs; a change runs it again.
-          refusal_file: copy of the verdict of a run that stops, as TFX deletes what a failed step wrote.
         """
         super().__init__(
             DataCheckSpec(
@@ -78,7 +87,10 @@ class DataCheck(base_component.BaseComponent):
                 name=name,
                 push_destination=push_destination,
                 serving_state=serving_state,
-                refusal_file=refusal_file,
+                config=config,
+                code_hash=code_hash,
+                output=output,
+                run_id=run_id,
                 source_hash=source_hash,
                 data_verdict=types.Channel(type=artifacts.DataVerdict),
             )

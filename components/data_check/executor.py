@@ -17,14 +17,16 @@ from tfx.utils import io_utils
 from components.data_check import classes, ingest, numbers, records
 from components.data_check.anomalies import schema_violations
 from components.data_check.earlier_version import find_earlier_version
-from components.data_check.findings import FATAL, NOTICE, Finding, refusal, verdict
+from components.data_check.findings import FATAL, NOTICE, Finding, advice, refusal, verdict
+from components.data_check.refused_report import publish_refusal
 from components.data_record import DataRecord
 from components.errors import RunStopped
 from components.pusher import history
+from components.report.publish import PAGE
 from components.schema_gen.schema_file import schema_classes
 from components.schema_gen.statistics import class_counts
 from modules import features
-from modules.storage import explained, location, make_folder
+from modules.storage import location
 
 VERDICT_FILE = "verdict.json"
 
@@ -43,7 +45,7 @@ class Executor(base_executor.BaseExecutor):
     """Reads ingest report, statistics, schema and anomalies; writes verdict.json.
 
     Raises:
-      RunStopped: when the data must not be trained on; the verdict is written before.
+      RunStopped: when the data must not be trained on; a report that says why is published before.
     """
 
     def Do(
@@ -54,9 +56,8 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         destination = exec_properties["push_destination"]
         findings = another_pipeline(destination, exec_properties["name"])
-        findings += ingest.files_set_aside(
-            read_ingest_report(input_dict["ingest_report"]), exec_properties["max_rejected_share"]
-        )
+        ingest_report = read_ingest_report(input_dict["ingest_report"])
+        findings += ingest.files_set_aside(ingest_report, exec_properties["max_rejected_share"])
         statistics_artifact = artifact_utils.get_single_instance(input_dict["statistics"])
         statistics = {
             split: stats_artifact_utils.load_statistics(statistics_artifact, split).proto()
@@ -74,9 +75,10 @@ class Executor(base_executor.BaseExecutor):
         for row in decided["findings"]:
             logging.warning("Data check: %s: %s: %s", row["severity"], row["feature"], row["reason"])
         if not decided["ok"]:
-            raise RunStopped(
-                refusal(findings, decided, keep(verdict_file, exec_properties.get("refusal_file")))
-            )
+            what_to_do = advice(findings)
+            publish_refusal(decided["findings"], what_to_do, ingest_report, statistics, exec_properties)
+            report = f"Report  {exec_properties['output'].rstrip('/')}/{PAGE}"
+            raise RunStopped(f"{refusal(decided['findings'], what_to_do)}\n{report}")
 
 
 def findings_in_splits(
@@ -154,21 +156,3 @@ def read_anomalies(artifacts: list[types.Artifact]) -> dict[str, anomalies_pb2.A
         path = os.path.join(artifact_utils.get_split_uri(artifacts, split), ANOMALIES_FILE)
         anomalies[split] = anomalies_pb2.Anomalies.FromString(io_utils.read_bytes_file(path))
     return anomalies
-
-
-def keep(verdict_file: str, refusal_file: str | None) -> str:
-    """Copies the verdict to where it outlives the failed step, whose outputs TFX deletes.
-
-    Args:
-      verdict_file: in the artifact.
-      refusal_file: a path or an address.
-
-    Returns the place, to be named in a message.
-    """
-    if not refusal_file:
-        return "the log"
-    kept = location(refusal_file)
-    make_folder(kept.parent)
-    with explained(kept):
-        kept.write_bytes(location(verdict_file).read_bytes())
-    return refusal_file

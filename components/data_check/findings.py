@@ -49,17 +49,27 @@ def verdict(findings: list[Finding], on_anomaly: str) -> dict:
     return {"ok": not any(row["severity"] == "error" for row in rows), "findings": rows}
 
 
-def refusal(findings: list[Finding], verdict: dict, kept_in: str) -> str:
-    """Returns the message for the user of a run that the verdict on the findings stops."""
-    errors = sum(row["severity"] == "error" for row in verdict["findings"])
-    lines = [f"the data was refused before training, for {errors} reason{'s' if errors > 1 else ''}:"]
-    shown = verdict["findings"][:FINDINGS_SHOWN]
-    lines += [f"  {row['severity']}: {row['feature']}: {row['reason']}" for row in shown]
-    if more := len(verdict["findings"]) - len(shown):
-        lines.append(f"  and {more:,} more")
+def advice(findings: list[Finding]) -> str:
+    """Returns what a person can do about a refusal for these findings."""
     if any(finding.weight == FATAL for finding in findings):
-        lines.append("Mend the data.")
-    else:
-        lines.append("Mend the data, or accept it for one run with --set validation.on_anomaly=warn.")
-    lines.append(f"The findings are kept in {kept_in}")
-    return "\n".join(lines)
+        return "Fix the data."
+    return "Fix the data, or accept it for one run with --set validation.on_anomaly=warn."
+
+
+def refusal(rows: list[dict], advice: str) -> str:
+    """Returns the message for the user of a run that these findings stop.
+
+    Args:
+      rows: `findings` of the verdict.
+      advice: what a person can do.
+    """
+    errors = sum(row["severity"] == "error" for row in rows)
+    lines = [f"the data was refused before training, for {errors} reason{'s' if errors > 1 else ''}:"]
+    return "\n".join([*lines, *finding_lines(rows), advice])
+
+
+def finding_lines(rows: list[dict], most: int = FINDINGS_SHOWN) -> list[str]:
+    """Returns a line for each of the first findings of a verdict, and one that counts the others."""
+    lines = [f"  {row['severity']}: {row['feature']}: {row['reason']}" for row in rows[:most]]
+    more = len(rows) - most
+    return [*lines, f"  and {more:,} more"] if more > 0 else lines

@@ -24,7 +24,5 @@ def files_set_aside(ingest_report: dict, max_rejected_share: float) -> list[Find
         files += f"; and {rest} more"
     if share <= max_rejected_share:
         return [Finding("data", files, NOTICE)]
-    allowed = (
-        f"At most {max_rejected_share:.1%} are allowed: mend the files, or raise data.max_rejected_share"
-    )
+    allowed = f"At most {max_rejected_share:.1%} are allowed: fix the files, or raise data.max_rejected_share"
     return [Finding("data", f"{files}. {allowed}", FATAL)]

@@ -1,9 +1,11 @@
 """What the page says, as plain data: the verdict in words, and tables ready to be drawn."""
 
 import dataclasses
+import datetime
 import math
 
 from components.evaluator.metrics import LOWER_IS_BETTER
+from components.report.summary import Summary
 
 LARGEST_MATRIX = 25  # classes; above, the most frequent confusions are listed instead
 MOST_CONFUSIONS = 40
@@ -35,23 +37,29 @@ class Findings:
     push: dict  # push.json
     mistakes: list[dict]  # mistakes.surest_mistakes with picture_of's fields; image None without a picture
     versions: dict[str, str]
-    written: str  # when, for people
+    finished: datetime.datetime  # UTC
 
 
-def summary(found: Findings) -> dict:
-    """summary.json: the outcome for programs and for the last lines of a run."""
+def summary(found: Findings, run_id: str, made_from: dict) -> Summary:
+    """What the run leaves for programs and for its last lines."""
     serves = found.push["outcome"] in ("pushed", "unchanged")
-    return {
-        "verdict": found.push["outcome"],
-        "blessed": found.verdict["blessed"] and found.infra["ok"] and serves,
-        "accuracy": {**found.verdict["metrics"]["accuracy"], "n": found.verdict["images"]},
-        "reasons": reasons(found),
-        "pushed_version": found.push["version"] if serves else None,
-        "pushed_path": found.push["path"] if serves else None,
-        "serving_path": found.push["path"],
-        "report": "report.html",
-        "written": found.written,
-    }
+    return Summary(
+        run_id=run_id,
+        outcome=found.push["outcome"],
+        finished=found.finished,
+        reasons=reasons(found),
+        findings=found.data_verdict["findings"],
+        images=found.ingest["splits"],
+        metrics=found.verdict["metrics"],
+        n=found.verdict["images"],
+        baseline=found.verdict["baseline"],
+        difference=found.verdict["difference"],
+        pushed_version=found.push["version"] if serves else None,
+        pushed_path=found.push["path"] if serves else None,
+        serving_version=found.push["version"],
+        serving_path=found.push["path"],
+        made_from=made_from,
+    )
 
 
 def reasons(found: Findings) -> list[str]:

@@ -46,20 +46,18 @@ class Executor(base_executor.BaseExecutor):
             push=push,
             mistakes=pictured_mistakes(folder("predictions") / "predictions.npz", test_folder),
             versions={"python": platform.python_version()} | package_versions(),
-            written=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            finished=datetime.datetime.now(datetime.timezone.utc),
         )
-        summary = content.summary(found) | {
-            "run_id": exec_properties["run_id"],
-            "made_from": made_from(
-                config, exec_properties["code_hash"], ingest["source_fingerprint"], push["serving_state"]
-            ),
-        }
-        page, summary = render.render(found), json.dumps(summary, ensure_ascii=False, indent=2)
+        run_id = exec_properties["run_id"]
+        made = made_from(
+            config, exec_properties["code_hash"], ingest["source_fingerprint"], push["serving_state"]
+        )
+        page, summary = render.render(found), content.summary(found, run_id, made).as_json()
         report = location(artifact_utils.get_single_uri(output_dict["report"]))
         report.mkdir(parents=True, exist_ok=True)
         (report / PAGE).write_text(page, encoding="utf-8")
         (report / SUMMARY).write_text(summary, encoding="utf-8")
-        publish(page, summary, exec_properties["output"], exec_properties["run_id"])
+        publish(page, summary, exec_properties["output"], run_id)
 
 
 def read_json(path: Location):

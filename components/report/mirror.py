@@ -15,6 +15,7 @@ from pathlib import Path
 
 from components.mirror_places import Refused, check_places, source_name
 from components.report.publish import HISTORY, PAGE, SUMMARY, write_whole
+from components.report.summary import Summary
 from modules.storage import Location, check_access, explained, files_below, is_remote, location
 
 MARK = ".mirrored.json"
@@ -38,7 +39,7 @@ class Mark:
 
 
 def mirror_reports(output: str, folder: str | os.PathLike, say: Callable[[str], None]) -> bool:
-    """Copies the newest report, and those of earlier runs that the folder lacks.
+    """Copies the newest report, and those of earlier runs that the folder lacks, refused and failed ones too.
 
     Args:
       output: of the runs, a folder or an address.
@@ -62,8 +63,10 @@ def mirror_reports(output: str, folder: str | os.PathLike, say: Callable[[str], 
     if PAGE in present and present.get(SUMMARY) == summary:
         return False
     _check_own(output, target, present)
+    newest = _run_id(summary)
     for run_id in sorted({name.partition("/")[0] for name in files_below(source / HISTORY)}):
-        if not (target / HISTORY / run_id / SUMMARY).exists():
+        # A run completes its summary when it ends, after the report was published.
+        if run_id == newest or not (target / HISTORY / run_id / SUMMARY).exists():
             _copy(source / HISTORY / run_id, target / HISTORY / run_id, say)
     mark = Mark(source_name(output), [_hash(content) for content in (*present.values(), page, summary)])
     # Before the report: one whose copy ends half-way is the mirror's, too.
@@ -106,6 +109,13 @@ def _copy(source: Location, target: Path, say: Callable[[str], None]) -> None:
         write_whole(target / PAGE, page)
         write_whole(target / SUMMARY, summary)
         say(f"Copied the report of {source.name}")
+
+
+def _run_id(summary: bytes) -> str | None:
+    try:
+        return Summary.from_json(summary).run_id
+    except ValueError:  # damaged, which is for its readers to say
+        return None
 
 
 def _read(file: Location) -> bytes | None:

@@ -1,7 +1,9 @@
 """Puts a run's report where people look for it, and keeps it beside those of the runs before.
 
-OUTPUT/reports/RUN_ID/report.html, summary.json   of every finished run
+OUTPUT/reports/RUN_ID/report.html, summary.json   of every run that ended, refused and failed ones too
 OUTPUT/report.html, summary.json                  of the newest one
+
+components/report/summary.py says what a summary holds.
 """
 
 from modules.storage import Location, explained, is_remote, location
@@ -21,10 +23,20 @@ def publish(page: str, summary: str, output: str, run_id: str) -> None:
       output: folder or address.
       run_id: names the run's folder among those that are kept.
     """
-    root = location(output)
-    for folder in (root / HISTORY / run_id, root):
+    for folder in _places(output, run_id):
         write_whole(folder / PAGE, page.encode())
         write_whole(folder / SUMMARY, summary.encode())
+
+
+def publish_summary(summary: str, output: str, run_id: str) -> None:
+    """Replaces the summary of the newest run, whose report was published before."""
+    for folder in _places(output, run_id):
+        write_whole(folder / SUMMARY, summary.encode())
+
+
+def _places(output: str, run_id: str) -> tuple[Location, Location]:
+    root = location(output)
+    return root / HISTORY / run_id, root
 
 
 def write_whole(path: Location, content: bytes) -> None:

@@ -1,6 +1,5 @@
 """The Verdict's work: read the summary, and stop the run unless the model was blessed."""
 
-import json
 from typing import Any
 
 from absl import logging
@@ -9,6 +8,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
 from components.errors import NotBlessed
+from components.report.publish import PAGE, SUMMARY
+from components.report.summary import Summary, verdict_sentence
 from modules.storage import location
 
 
@@ -26,22 +27,20 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         report = location(artifact_utils.get_single_uri(input_dict["report"]))
-        summary = json.loads((report / "summary.json").read_text(encoding="utf-8"))
-        if not summary["blessed"]:
+        summary = Summary.from_json((report / SUMMARY).read_bytes())
+        if not summary.blessed:
             raise NotBlessed(refusal(summary, exec_properties["output"]))
-        logging.info("The model is blessed: %s. %s serves.", summary["verdict"], summary["serving_path"])
+        logging.info("%s: %s. %s serves.", verdict_sentence(summary), summary.outcome, summary.serving_path)
 
 
-def refusal(summary: dict, output: str) -> str:
+def refusal(summary: Summary, output: str) -> str:
     """Says in a few lines that the model may not serve, why, what serves, and where the report lies."""
-    accuracy = summary["accuracy"]
-    serves = f"{summary['serving_path']} goes on serving" if summary["serving_path"] else "nothing serves yet"
+    serves = f"{summary.serving_path} goes on serving" if summary.serving_path else "nothing serves yet"
     return "\n".join(
         [
-            f"The model is NOT blessed. Accuracy {accuracy['value']:.1%} "
-            f"({accuracy['low']:.1%} to {accuracy['high']:.1%}, n = {accuracy['n']:,})",
-            *(f"  {reason}" for reason in summary["reasons"]),
+            verdict_sentence(summary),
+            *(f"  {reason}" for reason in summary.reasons),
             f"Model   not pushed; {serves}",
-            f"Report  {output.rstrip('/')}/report.html",
+            f"Report  {output.rstrip('/')}/{PAGE}",
         ]
     )

@@ -74,7 +74,8 @@ def run(config: str, sets: tuple[str, ...]) -> int:
     """Run the pipeline that a CONFIG describes, on this machine.
 
     What is finished is kept: the same command continues after Ctrl-C or a crash, and does nothing
-    when nothing has changed.
+    when nothing has changed: it says again how the last run ended, with the same exit code. Each
+    run that ends leaves a report and summary.json in the output folder, also a refused or failed one.
 
     \b
     Exit codes:

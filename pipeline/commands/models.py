@@ -72,14 +72,16 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
     """Say whether a run of a CONFIG would have anything new to work on.
 
     Compares images, config, code, the files that the config names, packages and the serving model
-    with those of the last finished run in the output folder, here or in a cluster. A model that
-    was rolled back is no reason for a new run: the same images and settings would make it again.
-    Images are compared by name, size and time; no image is read, and nothing is written.
+    with those of the last run in the output folder, here or in a cluster. A model that was rolled
+    back is no reason for a new run: the same images and settings would make it again. Images are
+    compared by name, size and time; no image is read, and nothing is written.
 
     \b
     Exit codes:
-      0  fresh: nothing has changed
-      5  stale: something has changed, or no run has finished yet
+      0  nothing has changed since the last run, whose model was pushed
+      3  nothing has changed since the last run, whose model was not blessed
+      4  nothing has changed since the last run, whose data was refused
+      5  stale: something has changed, or no run has ended with a result
       2  the config is wrong, or something that it names cannot be reached
 
     \b
@@ -90,6 +92,7 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
     from components.image_example_gen.sources import list_images
     from pipeline import freshness
     from pipeline.config_file import load_config
+    from pipeline.local_runner import exit_code_of
     from pipeline.problems import ConfigError
 
     try:
@@ -99,7 +102,7 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
     except (ConfigError, ValueError, OSError) as error:
         raise UserError(str(error)) from None
     click.echo(str(found))
-    return 0 if found.is_fresh else STALE
+    return int(exit_code_of(found.summary)) if found.is_fresh else STALE
 
 
 @click.command()
