@@ -57,7 +57,7 @@ def push(
         newest = serving_versions.serving_version(destination) or 0
         if serving_versions.state(destination) == f"{newest} {content_hash}":
             return Pushed(newest, serving_versions.versions(destination)[newest], new=False)
-        version = newest + 1
+        version = max(serving_versions.taken_numbers(destination), default=0) + 1
         incoming = destination / f"{INCOMING_PREFIX}{version}"
         _copy(saved_model_dir, incoming)
         (incoming / serving_versions.PUSH_RECORDS).mkdir(parents=True, exist_ok=True)
