@@ -12,7 +12,7 @@ from components import serving_versions
 from components.errors import NotBlessed, RunStopped
 from components.report.publish import PAGE
 from modules.storage import StorageError
-from pipeline import __version__, freshness, output_lock
+from pipeline import __version__, freshness, output_lock, source_state
 from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
@@ -36,7 +36,7 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
 
     Args:
       config: a complete, checked config with absolute paths.
-      source_fingerprint: of the images, see components.image_example_gen.listing.
+      source_fingerprint: of the images, see pipeline.source_state.
 
     Raises:
       output_lock.OutputInUse: when another run uses the output folder.
@@ -76,7 +76,7 @@ def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Cons
     leftovers.remove_leftovers(root, metadata_file)
     (output / dag.REFUSAL_FILE).unlink(missing_ok=True)  # what an earlier run found wrong with the data
     surroundings = dag.Surroundings(
-        source_fingerprint=source_fingerprint,
+        source_fingerprint=source_state.cache_key(config.output, source_fingerprint),
         serving_state=serving_versions.state(config.push.destination),
         run_id=run_id,
     )

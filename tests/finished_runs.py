@@ -3,9 +3,11 @@
 import json
 
 from components import serving_versions
+from components.image_example_gen.source_contents import settle
 from components.image_example_gen.sources import list_images
 from components.report.made_from import made_from
 from components.report.publish import publish
+from components.source_index import NO_INDEX, SourceIndex
 from pipeline.config import Config
 from pipeline.settings_json import as_dict
 from pipeline.source_hash import code_hash
@@ -13,7 +15,12 @@ from pipeline.source_hash import code_hash
 
 def source_fingerprint(config: Config) -> str:
     """Returns the fingerprint of the images that a config names, as they are now."""
-    return list_images(config.data.source, config.data.format).fingerprint()
+    return source_index(config).fingerprint
+
+
+def source_index(config: Config) -> SourceIndex:
+    """Returns what ingest writes about the files that a config names."""
+    return settle(list_images(config.data.source, config.data.format), NO_INDEX)
 
 
 def finish_a_run(config: Config, images: str | None = None, blessed: bool = True, **changes) -> dict:
@@ -42,5 +49,7 @@ def finish_a_run(config: Config, images: str | None = None, blessed: bool = True
             serving_versions.state(config.push.destination),
         ),
     } | changes
+    if images is None:
+        source_index(config).write(config.output)
     publish("<p>page</p>", json.dumps(summary), config.output, summary["run_id"])
     return summary
