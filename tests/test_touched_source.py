@@ -10,6 +10,7 @@ import pytest
 from components.image_example_gen import source_contents
 from components.image_example_gen.sources import list_images
 from components.source_index import FILE_NAME, SourceIndex
+from modules.storage import StorageError
 from pipeline import source_state
 from pipeline.cli import main
 from pipeline.config_file import load_config
@@ -217,3 +218,14 @@ def test_before_the_first_run_no_file_is_read_and_nothing_written(project, capsy
     assert source_state.fingerprint(listing, config.output) == listing.fingerprint()
     assert read == []
     assert not Path("runs").exists()
+
+
+def test_a_store_that_fails_is_no_file_without_content(project, capsys, monkeypatch):
+    def fail(file):
+        raise StorageError(f"{file}: the store does not answer")
+
+    monkeypatch.setattr(source_contents, "content_hash", fail)
+    os.utime(images()[0])
+    assert main(["fresh", "photos.yaml"]) == 2
+    assert main(["run", "photos.yaml"]) == 2
+    assert capsys.readouterr().err.count("the store does not answer") == 2

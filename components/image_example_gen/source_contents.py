@@ -78,9 +78,12 @@ def _changed_ns(file: SourceFile) -> int:
 def _read(root: str, paths: list[str]) -> Iterator[tuple[str, bytes]]:
     """Yields path and SHA-256 of files, several of which are read at once."""
     tasks = (paths[start : start + FILES_A_TASK] for start in range(0, len(paths), FILES_A_TASK))
-    with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(READS_AT_ONCE)
+    try:
         for pairs in pool.map(lambda task: [(path, _content(root, path)) for path in task], tasks):
             yield from pairs
+    finally:  # Ctrl-C, or a store that fails, waits for no more than what has begun
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _content(root: str, path: str) -> bytes:
