@@ -60,6 +60,11 @@ def versions(destination: str | Path) -> dict[int, Location]:
     return dict(sorted((int(name), destination / name) for name in names if is_number(name)))
 
 
+def taken_numbers(destination: Path) -> set[int]:
+    """Returns the numbers of all that lies in a local destination: versions, but files and links as well."""
+    return {int(entry.name) for entry in destination.iterdir() if is_number(entry.name)}
+
+
 def is_number(name: str) -> bool:
     """True for a name that TensorFlow Serving takes for a version's."""
     return name.isascii() and name.isdigit()

@@ -250,6 +250,19 @@ def upload_files(files: dict[str, Path], address: "str | os.PathLike | UPath") -
             target.fs.put([str(file) for file in files.values()], [(target / name).path for name in files])
 
 
+def write_whole(path: "str | os.PathLike | UPath", content: bytes) -> None:
+    """Writes a file so that whoever reads it finds all of it, or what was there before."""
+    path = location(path)
+    if is_remote(path):  # an object store shows an object when all of it is there
+        with explained(path):
+            path.write_bytes(content)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{path.name}-{os.getpid()}")
+    incoming.write_bytes(content)
+    incoming.replace(path)
+
+
 def temporary_folder() -> Path:
     """Returns a new folder that is removed when the process ends."""
     folder = tempfile.mkdtemp(prefix="headstart-")

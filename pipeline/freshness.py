@@ -61,7 +61,7 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
 
     Args:
       config: complete, see `pipeline.config_file.load_config`.
-      source_fingerprint: of the images, see components.image_example_gen.listing.
+      source_fingerprint: of the images, see pipeline.source_state.
 
     Raises:
       StorageError: when the output or the push destination cannot be read.
@@ -82,9 +82,7 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
         if before[key] != now[key]
     ]
     changes += [
-        f"the file of {key} changed"
-        for key in sorted(before["files"].keys() & now["files"].keys())
-        if None not in (old := before["files"][key], new := now["files"][key]) and old != new
+        f"the file of {key} changed" for key in sorted(now["files"]) if _is_another_file(key, before, now)
     ]
     changes += [
         f"{package} changed ({before['versions'].get(package, 'none')} -> {version})"
@@ -115,6 +113,16 @@ def read_summary(output: str) -> Summary | None:
         return Summary.from_json(content)
     except ValueError:  # of a disk that was full, or somebody's editor; the next run writes it anew
         return None
+
+
+def _is_another_file(key: str, before: dict, now: dict) -> bool:
+    """True when a file that a config names has another content; where that is not known, another path."""
+    if key not in before["files"]:
+        return False  # it was a word, such as imagenet, or nothing: then the config changed
+    contents = before["files"][key], now["files"][key]
+    if None in contents:
+        return before.get("paths", {}).get(key) != now["paths"][key]
+    return contents[0] != contents[1]
 
 
 def _serving(before: str, now: str) -> str:

@@ -11,7 +11,7 @@ from components.data_check.findings import finding_lines, refusal
 from components.report.publish import PAGE
 from components.report.summary import Summary, verdict_sentence
 from modules.storage import StorageError
-from pipeline import __version__, freshness, output_lock
+from pipeline import __version__, freshness, output_lock, source_state
 from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
@@ -38,7 +38,7 @@ def run(config: Config, source_fingerprint: str) -> ExitCode:
 
     Args:
       config: a complete, checked config with absolute paths.
-      source_fingerprint: of the images, see components.image_example_gen.listing.
+      source_fingerprint: of the images, see pipeline.source_state.
 
     Raises:
       output_lock.OutputInUse: when another run uses the output folder.
@@ -77,7 +77,7 @@ def _run_dag(run: Run, console: Console) -> ExitCode:
     root, metadata_file = output / "pipeline", output / "metadata.sqlite"
     leftovers.remove_leftovers(root, metadata_file)
     surroundings = dag.Surroundings(
-        source_fingerprint=run.source_fingerprint,
+        source_fingerprint=source_state.cache_key(run.config.output, run.source_fingerprint),
         serving_state=serving_versions.state(run.config.push.destination),
         run_id=run.id,
     )

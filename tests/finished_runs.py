@@ -3,10 +3,12 @@
 from datetime import datetime, timezone
 
 from components import serving_versions
+from components.image_example_gen.source_contents import settle
 from components.image_example_gen.sources import list_images
 from components.report.made_from import made_from
 from components.report.publish import publish
 from components.report.summary import Summary
+from components.source_index import NO_INDEX, SourceIndex
 from pipeline.config import Config
 from pipeline.settings_json import as_dict
 from pipeline.source_hash import code_hash
@@ -14,7 +16,12 @@ from pipeline.source_hash import code_hash
 
 def source_fingerprint(config: Config) -> str:
     """Returns the fingerprint of the images that a config names, as they are now."""
-    return list_images(config.data.source, config.data.format).fingerprint()
+    return source_index(config).fingerprint
+
+
+def source_index(config: Config) -> SourceIndex:
+    """Returns what ingest writes about the files that a config names."""
+    return settle(list_images(config.data.source, config.data.format), NO_INDEX)
 
 
 ACCURACY = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}
@@ -46,6 +53,8 @@ def finish_a_run(
         ),
     }
     summary = Summary(**(values | changes))
+    if images is None:
+        source_index(config).write(config.output)
     publish("<p>page</p>", summary.as_json(), config.output, summary.run_id)
     return summary
 

@@ -154,7 +154,18 @@ def test_pushed_model_predicts_several_images(first_run, project):
     assert [found["top"][0]["label"] for found in answers] == ["bag", "sneaker"]
 
 
+def test_touched_images_are_no_reason_to_do_anything(first_run, project):
+    for file in (project / "images").rglob("*.*"):
+        os.utime(file)
+    again = headstart(project, "run", "clothes.yaml")
+    assert again.returncode == 0
+    assert "Nothing has changed" in again.stdout
+    assert versions(project) == [1]
+
+
 def test_unreachable_threshold_ends_with_three_and_the_old_model_stays(first_run, project):
+    for file in (project / "images").rglob("*.*"):
+        file.chmod(0o600)  # no reason to train either
     arguments = [
         "clothes.yaml",
         "--set",

@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import tracemalloc
 
 import numpy as np
@@ -16,7 +17,9 @@ from tfx.types import standard_artifacts
 from components.errors import RunStopped
 from components.image_example_gen.component import ImageExampleGen
 from components.image_example_gen.sources import list_images
+from components.report.publish import publish_index
 from modules import features
+from pipeline import source_state
 from tests.tiny_ingest import (
     parameters,
     png,
@@ -88,13 +91,14 @@ def test_every_image_is_in_exactly_one_split_and_counted(ingest, tmp_path):
     assert result.report.formats == {"PNG": 60}
 
 
-def test_the_report_names_the_source_by_its_fingerprint(ingest, tmp_path):
+def test_the_report_names_the_source_by_the_fingerprint_of_its_contents(ingest, tmp_path):
     images = write_classes(tmp_path / "images")
-    before = list_images(str(images)).fingerprint()
-    assert ingest(images, source_fingerprint="known when the run began").report.source_fingerprint == before
-    write(images / "cat" / "new.png", png(7))
-    after = ingest(images).report.source_fingerprint
-    assert after == list_images(str(images)).fingerprint() != before
+    before = ingest(images, source_fingerprint="known when the run began").report.source_fingerprint
+    for file in images.rglob("*.png"):
+        os.utime(file)
+    assert ingest(images).report.source_fingerprint == before
+    write(images / "cat" / "000.png", png(7))
+    assert ingest(images).report.source_fingerprint != before
 
 
 def test_adding_and_renaming_images_moves_none(ingest, tmp_path):
@@ -292,11 +296,20 @@ def test_a_missing_source_fails_before_any_work(ingest, tmp_path):
 
 
 def run_pipeline(source, folder):
-    """Runs a pipeline of this one step with TFX's local runner; returns the folders of all examples."""
+    """Runs a pipeline of this one step with TFX's local runner; returns the folders of all examples.
+
+    The source is looked at, and what ingest knows of it published, as in `headstart run`.
+    """
     from tfx.orchestration import metadata, pipeline
     from tfx.orchestration.beam.beam_dag_runner import BeamDagRunner
 
-    step = ImageExampleGen(**parameters(source, source_fingerprint=list_images(str(source)).fingerprint()))
+    output = str(folder / "output")
+    fingerprint = source_state.fingerprint(list_images(str(source)), output)
+    step = ImageExampleGen(
+        **parameters(source, source_fingerprint=source_state.cache_key(output, fingerprint))
+    )
+    reports = "root/ImageExampleGen/ingest_report/*"
+    before = set(folder.glob(reports))
     BeamDagRunner().run(
         pipeline.Pipeline(
             pipeline_name="ingest",
@@ -308,7 +321,24 @@ def run_pipeline(source, folder):
             ),
         )
     )
+    for report in set(folder.glob(reports)) - before:
+        publish_index(report, output)
     return sorted((folder / "root" / "ImageExampleGen" / "examples").iterdir())
+
+
+def test_touched_data_comes_from_the_cache_and_so_does_the_data_of_before_when_it_is_back(tmp_path):
+    images = write_classes(tmp_path / "images")
+    run_pipeline(images, tmp_path)
+    for file in images.rglob("*.png"):
+        os.utime(file)
+    assert len(run_pipeline(images, tmp_path)) == 1
+    new = write(images / "cat" / "new.png", png(999))
+    assert len(run_pipeline(images, tmp_path)) == 2
+    new.unlink()
+    assert len(run_pipeline(images, tmp_path)) == 2
+    for file in images.rglob("*.png"):
+        file.chmod(0o600)
+    assert len(run_pipeline(images, tmp_path)) == 2
 
 
 def test_unchanged_data_comes_from_the_cache_and_changed_data_does_not(tmp_path):

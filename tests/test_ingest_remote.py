@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 import threading
 
 import pytest
@@ -425,6 +426,7 @@ def test_compressed_tfrecords_are_laid_open_at_an_address(tmp_path, bucket):
     with tf.io.TFRecordWriter(str(file), "GZIP") as writer:
         for payload in (b"first", b"second"):
             writer.write(payload)
-    places = [place for place, _ in read_records(str(file), f"{bucket}/scratch/a.spool")]
+    records = read_records(str(file), f"{bucket}/scratch/a.spool", hashlib.sha256().update)
+    places = [place for place, _ in records]
     assert [read_bytes(place) for place in places] == [b"first", b"second"]
     assert {place.file for place in places} == {f"{bucket}/scratch/a.spool"}

@@ -131,7 +131,7 @@ def test_anything_behind_the_last_record_is_damage(tmp_path, name, compression, 
     content += b"x" * stray_bytes
     file.write_bytes(gzip.compress(content) if compression else content)
     with pytest.raises(DamagedFile, match=r"is truncated or damaged after 3 records"):
-        list(read_records(str(file), str(tmp_path / "spool")))
+        list(read_records(str(file), str(tmp_path / "spool"), hashlib.sha256().update))
 
 
 @pytest.mark.parametrize("stray", [b"x", b"behind the compressed records"])
@@ -139,7 +139,7 @@ def test_anything_behind_the_compressed_records_is_damage(tmp_path, stray):
     file = write_records(tmp_path / "a.tfrecord.gz", records_of(count=3), "GZIP")
     file.write_bytes(file.read_bytes() + stray)
     with pytest.raises(DamagedFile, match=r"is truncated or damaged after 3 records"):
-        list(read_records(str(file), str(tmp_path / "spool")))
+        list(read_records(str(file), str(tmp_path / "spool"), hashlib.sha256().update))
 
 
 @pytest.mark.parametrize("place", [0, 8, 12, 40, -1])
@@ -149,7 +149,7 @@ def test_a_changed_byte_anywhere_is_damage(tmp_path, place):
     content[place] ^= 1
     file.write_bytes(content)
     with pytest.raises(DamagedFile, match=r"is truncated or damaged after 0 records"):
-        list(read_records(str(file), str(tmp_path / "spool")))
+        list(read_records(str(file), str(tmp_path / "spool"), hashlib.sha256().update))
 
 
 def test_compressed_files_may_be_put_together(tmp_path):
@@ -158,7 +158,7 @@ def test_compressed_files_may_be_put_together(tmp_path):
         write_records(tmp_path / f"{n}.gz", rows[3 * n : 3 * n + 3], "GZIP").read_bytes() for n in (0, 1)
     ]
     (tmp_path / "all.tfrecord.gz").write_bytes(b"".join(parts))
-    found = [
-        payload for _, payload in read_records(str(tmp_path / "all.tfrecord.gz"), str(tmp_path / "spool"))
-    ]
-    assert found == [record(**row) for row in rows]
+    digest = hashlib.sha256()
+    read = read_records(str(tmp_path / "all.tfrecord.gz"), str(tmp_path / "spool"), digest.update)
+    assert [payload for _, payload in read] == [record(**row) for row in rows]
+    assert digest.digest() == hashlib.sha256(b"".join(parts)).digest()

@@ -66,12 +66,13 @@ def test_what_decides_the_result_is_part_of_what_it_was_made_from(change):
 
 def test_a_laptop_and_the_container_image_agree_about_a_config(monkeypatch):
     monkeypatch.setattr(made_from, "CODE_ROOTS", ("/home/me/headstart", "/headstart"))
-    hashes = {
-        made_from.config_hash(CONFIG | {"model": {"weights": f"{root}/data/weights/a.h5"}})
-        for root in ("/home/me/headstart", "/headstart")
-    }
-    assert len(hashes) == 1
-    assert hashes != {made_from.config_hash(CONFIG | {"model": {"weights": "/other/data/weights/a.h5"}})}
+    here, there, elsewhere = (
+        CONFIG | {"model": {"weights": f"{root}/data/weights/a.h5"}}
+        for root in ("/home/me/headstart", "/headstart", "/other")
+    )
+    assert made_from.file_paths(here) == made_from.file_paths(there) != made_from.file_paths(elsewhere)
+    assert len({made_from.config_hash(config) for config in (here, there, elsewhere)}) == 1
+    assert made_from.config_hash(here) != made_from.config_hash(CONFIG)
 
 
 def test_files_are_known_by_their_content_and_one_out_of_sight_by_nothing(tmp_path):

@@ -41,6 +41,25 @@ def test_a_version_is_a_folder_whose_name_is_a_number(destination):
     assert serving_versions.serving_version(destination) == 12
 
 
+@pytest.mark.parametrize("name", ["13", "013", "0000013"])
+@pytest.mark.parametrize("kind", ["file", "broken link", "link to a file"])
+def test_a_file_or_link_that_is_named_as_a_number_keeps_it_and_stops_no_push(
+    tmp_path, destination, name, kind
+):
+    push(write_model(tmp_path / "older"), destination, b"")
+    (destination / "1").rename(destination / "12")
+    (tmp_path / "notes").write_text("mine")
+    if kind == "file":
+        (destination / name).write_text("mine")
+    else:
+        (destination / name).symlink_to("absent" if kind == "broken link" else tmp_path / "notes")
+
+    assert serving_versions.serving_version(destination) == 12
+    assert push(write_model(tmp_path / "newer", b"newer"), destination, b"").version == 14
+    assert push(write_model(tmp_path / "newest", b"newest"), destination, b"").version == 15
+    assert (destination / name).is_symlink() or (destination / name).read_text() == "mine"
+
+
 def test_nothing_serves_from_a_destination_that_is_not_there(destination):
     assert serving_versions.serving_version(destination) is None
     assert serving_versions.state(destination) == "none"

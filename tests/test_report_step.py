@@ -9,6 +9,7 @@ from components import artifacts
 from components.report import executor, mistakes
 from components.report.component import Report
 from components.report.made_from import config_hash
+from components.source_index import SourceIndex
 from tests.tiny_report import (
     CONFIG,
     made_predictions,
@@ -32,8 +33,10 @@ def executed(tmp_path_factory):
     folder, made = tmp_path_factory.mktemp("executed"), made_predictions()
     report = artifacts.Report()
     report.uri = str(folder / "report")
+    input_dict = write_run(folder, made)
+    SourceIndex("f1", {}).write(folder / "ingest_report")
     executor.Executor().Do(
-        write_run(folder, made),
+        input_dict,
         {"report": [report]},
         {
             "config": json.dumps(CONFIG),
@@ -67,6 +70,7 @@ def test_the_executor_publishes_the_report_and_keeps_it_under_the_name_of_the_ru
         "report.html",
         "reports/20300102-030400/report.html",
         "reports/20300102-030400/summary.json",
+        "source_index.npz",
         "summary.json",
     ]
     for name in ("report.html", "summary.json"):

@@ -22,7 +22,7 @@ from components.data_check.refused_report import publish_refusal
 from components.data_record import DataRecord
 from components.errors import RunStopped
 from components.pusher import history
-from components.report.publish import PAGE
+from components.report.publish import PAGE, publish_index
 from components.schema_gen.schema_file import schema_classes
 from components.schema_gen.statistics import class_counts
 from modules import features
@@ -76,6 +76,9 @@ class Executor(base_executor.BaseExecutor):
             logging.warning("Data check: %s: %s: %s", row["severity"], row["feature"], row["reason"])
         if not decided["ok"]:
             what_to_do = advice(findings)
+            publish_index(
+                artifact_utils.get_single_uri(input_dict["ingest_report"]), exec_properties["output"]
+            )
             publish_refusal(decided["findings"], what_to_do, ingest_report, statistics, exec_properties)
             report = f"Report  {exec_properties['output'].rstrip('/')}/{PAGE}"
             raise RunStopped(f"{refusal(decided['findings'], what_to_do)}\n{report}")

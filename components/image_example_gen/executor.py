@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import time
 
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
@@ -10,7 +11,14 @@ from tfx.types import artifact_utils
 from components.errors import RunStopped
 from components.image_example_gen.listing import Listing
 from components.image_example_gen.pipeline import ingest
-from components.image_example_gen.report import IngestReport, build_report, data_record, write_report
+from components.image_example_gen.report import (
+    IngestReport,
+    build_report,
+    contents_of,
+    data_record,
+    write_report,
+)
+from components.image_example_gen.source_contents import index_of
 from components.image_example_gen.sources import list_images
 from components.image_example_gen.tfrecords import RecordKeys
 from components.image_example_gen.work_files import (
@@ -25,7 +33,7 @@ logger = logging.getLogger("headstart.ingest")
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Writes the examples of all splits, the ingest report, and beside it the record of the images."""
+    """Writes the examples of all splits, the ingest report, and beside it what is known of every file."""
 
     def Do(self, input_dict, output_dict, exec_properties) -> None:
         """Ingests the source.
@@ -38,6 +46,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         report_artifact = artifact_utils.get_single_instance(output_dict["ingest_report"])
         listing = list_images(exec_properties["source"], exec_properties["format"])
+        reading_since_ns = time.time_ns()
         keys = RecordKeys(**json.loads(exec_properties["tfrecord_keys"]))
         options = IngestOptions(
             root=listing.root,
@@ -49,9 +58,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             work_folder=os.path.join(self._get_tmp_dir(), "ingest"),
         )
         events = self._ingest(listing, options)
-        report = build_report(listing, events)
+        index = index_of(listing, contents_of(events), reading_since_ns)
+        report = build_report(listing, events, index.fingerprint)
         write_report(report, report_artifact.uri)
         data_record(events).write(report_artifact.uri)
+        index.cached_as(exec_properties["source_fingerprint"]).write(report_artifact.uri)
         _stop_unless_trainable(report, events)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         for finding in report.findings:

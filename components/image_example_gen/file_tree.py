@@ -13,6 +13,10 @@ from typing import NamedTuple, Optional
 SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
+# Begins the version of a file on a disk: nanoseconds since the epoch. That of an object never does.
+TIME = "@"
+
+
 class Entry(NamedTuple):
     """A file or a folder; of a folder only the path is of interest."""
 

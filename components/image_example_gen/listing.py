@@ -6,6 +6,7 @@ Imports no TensorFlow: the command line lists sources within a second.
 import collections
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from components.image_example_gen.file_tree import Entry
@@ -79,15 +80,17 @@ class Listing:
         """Files a split as the source assigns them; None counts those that are drawn later."""
         return dict(collections.Counter(file.split for file in self.files))
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, contents: Optional[Mapping[str, bytes]] = None) -> str:
         """Returns 64 hexadecimal digits that change when a file is added, removed or changed.
 
-        A change is seen by size and time on a disk, by size and checksum in an object store; no image has
-        to be read.
+        Args:
+          contents: hash of each file's content, by path. Without it a change is seen by size and time on a
+            disk, by size and checksum in an object store, and no file has to be read.
         """
         digest = hashlib.sha256(self.format.encode())
         for file in self.files:
-            digest.update(repr(tuple(file)).encode())
+            version = file.version if contents is None else contents[file.path].hex()
+            digest.update(repr((*file[:-1], version)).encode())
         for rejected in self.set_aside:
             digest.update(repr(tuple(rejected)).encode())
         return digest.hexdigest()

@@ -7,7 +7,7 @@ import pathlib
 import stat as stat_flags
 from typing import Optional
 
-from components.image_example_gen.file_tree import Content, Entry, FileTree, Walk, is_ignored
+from components.image_example_gen.file_tree import TIME, Content, Entry, FileTree, Walk, is_ignored
 
 Identity = tuple[int, int]  # device and inode
 
@@ -102,7 +102,9 @@ def find_local_file(path: str) -> Entry:
         return _entry(path, os.stat(path))
     except FileNotFoundError:
         return Entry(path, problem="does not exist")
-    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+    except OSError as error:
+        return Entry(path, problem=f"cannot be read: {error.strerror}")
+    except ValueError as error:  # a path with a null character
         return Entry(path, problem=f"cannot be read: {error}")
 
 
@@ -110,7 +112,7 @@ def _entry(path: str, stat: os.stat_result) -> Entry:
     # Copying and unpacking set the modification time back, but never the change time.
     changed_ns = max(stat.st_mtime_ns, stat.st_ctime_ns)
     problem = "" if stat_flags.S_ISREG(stat.st_mode) else "is not a regular file"
-    return Entry(path, stat.st_size, str(changed_ns), problem)
+    return Entry(path, stat.st_size, f"{TIME}{changed_ns}", problem)
 
 
 def _unreadable_link(error: OSError) -> str:

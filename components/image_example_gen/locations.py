@@ -1,18 +1,22 @@
 """Where the bytes of an image lie, and the one place that reads them."""
 
 import collections
+import contextlib
 import errno
+import hashlib
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Optional
+from typing import BinaryIO, NamedTuple, Optional
 
 from modules.storage import StorageError, explained, is_remote, location
 
 # A store answers after some 30 ms, however small the object; waiting for many at a time hides it.
 READS_AT_ONCE = 16
 READ_AHEAD_BYTES = 128 << 20
+CHUNK_BYTES = 4 << 20
+MAX_IMAGE_BYTES = 1 << 30  # protobuf serializes at most 2 GiB, and nothing useful comes near half of it
 
 
 class Location(NamedTuple):
@@ -93,15 +97,44 @@ def _read_object(filesystem, place: Location) -> bytes:
     start, end = place.offset, None
     if start is not None:
         end = start + place.byte_size
+    with _told_apart(place.file):
+        return filesystem.cat_file(place.file, start=start, end=end)
+
+
+def content_hash(file: str) -> bytes:
+    """Returns the SHA-256 of a file's content, which is never in memory as a whole.
+
+    Args:
+      file: path or address.
+
+    Raises:
+      StorageError, OSError: as `read_bytes`.
+    """
+    digest = hashlib.sha256()
+    with _told_apart(file) if is_remote(file) else contextlib.nullcontext(), _open(file) as content:
+        while chunk := content.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def _open(file: str) -> BinaryIO:
+    if is_remote(file):
+        return location(file).fs.open(file, "rb", block_size=CHUNK_BYTES)
+    return open(file, "rb")
+
+
+@contextlib.contextmanager
+def _told_apart(file: str) -> Iterator[None]:
+    """Raises a StorageError when a store fails, and another OSError when an object cannot be read."""
     try:
-        with explained(place.file):
-            return filesystem.cat_file(place.file, start=start, end=end)
+        with explained(file):
+            yield
     except FileNotFoundError as error:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place.file) from error
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), file) from error
     except StorageError as error:
         said = str(error.__cause__)
         if isinstance(error.__cause__, PermissionError) or said.startswith("Forbidden"):  # gcsfs' word
-            raise PermissionError(errno.EACCES, said, place.file) from error
+            raise PermissionError(errno.EACCES, said, file) from error
         raise
     except OSError as error:
-        raise StorageError(f"{place.file}: {error}") from error
+        raise StorageError(f"{file}: {error}") from error

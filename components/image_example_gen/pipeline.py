@@ -5,6 +5,7 @@ content, then images by shard. The second pass reads the images of a shard again
 What the report needs to know comes out as events, small dicts in a file of JSON lines.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 import apache_beam as beam
@@ -13,8 +14,9 @@ from components.image_example_gen.decisions import Decision, InspectedImage, dec
 from components.image_example_gen.headers import NotAnImage, Rejected
 from components.image_example_gen.inspection import inspect
 from components.image_example_gen.listing import SourceFile
-from components.image_example_gen.locations import Location, join, read_ahead
+from components.image_example_gen.locations import MAX_IMAGE_BYTES, Location, join, read_ahead
 from components.image_example_gen.report import (
+    contents_event,
     decision_events,
     fault_event,
     not_an_image_event,
@@ -32,7 +34,6 @@ from components.image_example_gen.work_files import IngestOptions, read_batches,
 from modules.storage import StorageError
 
 FILES_A_BATCH = 128  # enough to hide Beam's cost per element, few enough to spread over workers
-MAX_FILE_BYTES = 1 << 30  # protobuf serializes at most 2 GiB, and nothing useful comes near half of it
 
 
 def ingest(pipeline: beam.Pipeline, options: IngestOptions) -> None:
@@ -86,7 +87,7 @@ def ingest(pipeline: beam.Pipeline, options: IngestOptions) -> None:
 
 
 def _inspect_batch(files: list[SourceFile], options: IngestOptions) -> Iterator[InspectedImage | dict]:
-    """Yields an InspectedImage for each usable image, and an event for each other."""
+    """Yields an InspectedImage for each usable image, an event for each other, and one of what was read."""
     if options.records is None:
         yield from _inspect_files(files, options)
     else:
@@ -100,13 +101,18 @@ def _inspect_files(files: list[SourceFile], options: IngestOptions) -> Iterator[
     readings = read_ahead(
         (place, file.byte_size)
         for place, file in zip(places, files, strict=True)
-        if file.byte_size <= MAX_FILE_BYTES
+        if file.byte_size <= MAX_IMAGE_BYTES
     )
+    contents = {}
     for place, file in zip(places, files, strict=True):
+        data = None
         try:
-            if file.byte_size > MAX_FILE_BYTES:
-                raise Rejected(f"{file.byte_size} bytes are more than an example can hold ({MAX_FILE_BYTES})")
-            facts = inspect(next(readings)(), options.max_megapixels)
+            if file.byte_size > MAX_IMAGE_BYTES:
+                raise Rejected(
+                    f"{file.byte_size} bytes are more than an example can hold ({MAX_IMAGE_BYTES})"
+                )
+            data = next(readings)()
+            facts = inspect(data, options.max_megapixels)
         except NotAnImage as rejected:
             yield not_an_image_event(file.path, str(rejected))
         except Rejected as rejected:
@@ -117,16 +123,22 @@ def _inspect_files(files: list[SourceFile], options: IngestOptions) -> Iterator[
             yield set_aside_event(file.path, f"cannot be read: {error.strerror}")
         else:
             yield InspectedImage(file.path, file.label, file.split, place, facts)
+        if data is not None:
+            contents[file.path] = hashlib.sha256(data).hexdigest()
+    yield contents_event(contents)
 
 
 def _inspect_records(file: SourceFile, options: IngestOptions) -> Iterator[InspectedImage | dict]:
-    records = read_records(join(options.root, file.path), options.spool_file(file.path))
+    digest = hashlib.sha256()
+    records = read_records(join(options.root, file.path), options.spool_file(file.path), digest.update)
     try:
         for number, (place, payload) in enumerate(records):
             yield _inspect_record(f"{file.path}#{number}", file.split, place, payload, options)
     except DamagedFile as damage:
         # Nobody can say how many images are lost, so the share of files set aside would be a guess.
         yield fault_event(str(damage))
+    else:
+        yield contents_event({file.path: digest.hexdigest()})
 
 
 def _inspect_record(

@@ -23,7 +23,7 @@ class IngestReport:
     Attributes:
       source: absolute folder, or address, of the data.
       format: class_folders, split_folders, manifest or tfrecord.
-      source_fingerprint: of the source as this run read it, see Listing.fingerprint.
+      source_fingerprint: of the contents of the source as this run read it, see Listing.fingerprint.
       counts: images, by what became of them; listed = ingested + set_aside + leaks. converted, oriented
         and duplicates (second and further copies) are parts of ingested, conflicts of set_aside.
         sidecars counts files that are not images, such as annotations, by their names or by their content
@@ -60,6 +60,11 @@ def set_aside_event(path: str, reason: str) -> dict:
 
 def not_an_image_event(path: str, reason: str) -> dict:
     return {"kind": "not_an_image", "path": path, "reason": reason}
+
+
+def contents_event(contents: dict[str, str]) -> dict:
+    """An event of what was read: the SHA-256 of each file, hexadecimal, by path; also of those set aside."""
+    return {"kind": "contents", "files": contents}
 
 
 def fault_event(message: str) -> dict:
@@ -109,6 +114,16 @@ def shard_event(split: str, images: Iterable[InspectedImage]) -> dict:
     }
 
 
+def contents_of(events: Iterable[dict]) -> dict[str, bytes]:
+    """Returns the SHA-256 of each file that was read, by path."""
+    return {
+        path: bytes.fromhex(content_hash)
+        for event in events
+        if event["kind"] == "contents"
+        for path, content_hash in event["files"].items()
+    }
+
+
 def data_record(events: Iterable[dict]) -> DataRecord:
     """Returns which images were ingested."""
     return DataRecord.of(
@@ -119,7 +134,7 @@ def data_record(events: Iterable[dict]) -> DataRecord:
     )
 
 
-def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
+def build_report(listing: Listing, events: Iterable[dict], source_fingerprint: str) -> IngestReport:
     """Puts the listing and the workers' events together; the order of the events does not matter."""
     by_kind = collections.defaultdict(list)
     for event in events:
@@ -143,7 +158,7 @@ def build_report(listing: Listing, events: Iterable[dict]) -> IngestReport:
     return IngestReport(
         source=listing.root,
         format=listing.format,
-        source_fingerprint=listing.fingerprint(),
+        source_fingerprint=source_fingerprint,
         counts={
             "listed": ingested + len(set_aside) + leaks,
             "ingested": ingested,

@@ -5,7 +5,7 @@ import gzip
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Optional
+from typing import BinaryIO, Optional
 
 import tensorflow as tf
 
@@ -37,7 +37,9 @@ class DamagedFile(Exception):
     """A TFRecord file ends early, holds something else or is gone; the message says where."""
 
 
-def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]:
+def read_records(
+    file: str, spool_file: str, see: Callable[[bytes], None]
+) -> Iterator[tuple[Location, bytes]]:
     """Yields the payloads of a TFRecord file, each with the place where it can be read again.
 
     Nobody can seek in a compressed file, so its payloads are copied to a spool file beside the way.
@@ -45,6 +47,7 @@ def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]
     Args:
       file: path or address; gzip-compressed when it ends in .gz.
       spool_file: path or address to write to when the file is compressed.
+      see: is given all bytes of the file, in order and compressed as they are.
 
     Raises:
       DamagedFile: when the file is truncated, fails a checksum, has anything behind its last record, or
@@ -58,7 +61,7 @@ def read_records(file: str, spool_file: str) -> Iterator[tuple[Location, bytes]]
             local_file = local_copy(file, scratch)
         except FileNotFoundError:
             raise DamagedFile(f"{file} is gone. Run again when the data is at rest.") from None
-        payloads = _read(gzip.open if compressed else open, local_file, file)
+        payloads = _read(local_file, file, see)
         yield from _spool(payloads, spool_file) if compressed else _located(payloads, file)
 
 
@@ -69,11 +72,12 @@ def _located(payloads: Iterator[bytes], file: str) -> Iterator[tuple[Location, b
         offset += len(payload) + BYTES_AFTER_PAYLOAD + BYTES_BEFORE_PAYLOAD
 
 
-def _read(open_file: Callable, local_file: str, file: str) -> Iterator[bytes]:
+def _read(local_file: str, file: str, see: Callable[[bytes], None]) -> Iterator[bytes]:
     number = 0
     try:
-        with open_file(local_file, "rb") as records:
-            for payload in read_payloads(records):
+        with open(local_file, "rb") as opened:
+            seen = _SeenFile(opened, see)
+            for payload in read_payloads(gzip.GzipFile(fileobj=seen) if file.endswith(".gz") else seen):
                 number += 1
                 yield payload
     except FileNotFoundError:
@@ -85,6 +89,18 @@ def _read(open_file: Callable, local_file: str, file: str) -> Iterator[bytes]:
         ) from error
     except OSError as error:
         raise DamagedFile(f"{file} cannot be read: {error.strerror}.") from error
+
+
+class _SeenFile:
+    """A file that shows what is read of it to somebody else."""
+
+    def __init__(self, file: BinaryIO, see: Callable[[bytes], None]):
+        self._file, self._see = file, see
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._see(data)
+        return data
 
 
 def _spool(payloads: Iterator[bytes], spool_file: str) -> Iterator[tuple[Location, bytes]]:

@@ -81,9 +81,9 @@ def push(
 
 def _highest_number(destination: Path) -> int:
     """Returns the highest number that was ever given away, or that anything in the folder has for a name."""
-    numbers = [int(entry.name) for entry in destination.iterdir() if serving_versions.is_number(entry.name)]
+    numbers = serving_versions.taken_numbers(destination)
     with contextlib.suppress(FileNotFoundError, ValueError):  # of a destination of before
-        numbers.append(int((destination / HIGHEST_FILE).read_text()))
+        numbers.add(int((destination / HIGHEST_FILE).read_text()))
     return max(numbers, default=0)
 
 

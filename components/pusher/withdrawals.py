@@ -15,8 +15,7 @@ from components import serving_versions
 from components.model_identity import Identity
 from components.pusher import history
 from components.pusher.history import Version
-from components.report.publish import write_whole
-from modules.storage import Location, StorageError, explained, files_below, location
+from modules.storage import Location, StorageError, explained, files_below, location, write_whole
 
 FOLDER = ".withdrawn"  # no number, so it is no version
 

@@ -11,7 +11,7 @@ from tfx.types import artifact_utils
 
 from components.report import content, mistakes, render, scalars
 from components.report.made_from import made_from, package_versions
-from components.report.publish import PAGE, SUMMARY, publish
+from components.report.publish import PAGE, SUMMARY, publish, publish_index
 from modules.features import SPLITS, TEST_SPLIT
 from modules.storage import Location, local_copy, location
 
@@ -57,6 +57,7 @@ class Executor(base_executor.BaseExecutor):
         report.mkdir(parents=True, exist_ok=True)
         (report / PAGE).write_text(page, encoding="utf-8")
         (report / SUMMARY).write_text(summary, encoding="utf-8")
+        publish_index(folder("ingest_report"), exec_properties["output"])
         publish(page, summary, exec_properties["output"], run_id)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modules.file_hash import file_hash
 from modules.installed import installed_version
+from modules.storage import is_remote
 
 # The packages that decide what a run computes.
 PACKAGES = (
@@ -41,13 +42,14 @@ def made_from(config: dict, code: str, images: str, serving: str) -> dict:
 
     Returns:
       {"config", "images", "code", "serving": text, "files": {key: hash, or None for a file that cannot
-      be found here}, "versions": {package: version}}.
+      be found here}, "paths": {key: where that file lies}, "versions": {package: version}}.
     """
     return {
         "config": config_hash(config),
         "images": images,
         "code": code,
         "files": file_hashes(config),
+        "paths": file_paths(config),
         "versions": package_versions(),
         "serving": serving,
     }
@@ -56,20 +58,21 @@ def made_from(config: dict, code: str, images: str, serving: str) -> dict:
 def config_hash(config: dict) -> str:
     """Returns 16 hexadecimal digits over the part of a config that decides the result.
 
-    The images' place does not count, because their fingerprint does. A path inside the checkout is taken
-    relative to it: a laptop and the container image then agree.
+    Where images and files lie does not count, because their contents do: a config is the same in a checkout
+    that was moved, on a laptop and in the container image.
     """
     counted = {key: value for key, value in config.items() if key not in SECTIONS_WITHOUT_EFFECT}
     counted["data"] = {key: value for key, value in config["data"].items() if key != "source"}
     for section, key in FILE_KEYS:
-        counted[section] = {**counted[section], key: relative_to_code(counted[section].get(key))}
+        if _names_file(config[section].get(key)):
+            counted[section] = {**counted[section], key: "a file"}
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def relative_to_code(path: str | None) -> str | None:
+def relative_to_code(path: str) -> str:
     """Returns a path inside the checkout relative to it, and anything else as it is."""
     for root in CODE_ROOTS:
-        if path and path.startswith(f"{root}/"):
+        if path.startswith(f"{root}/"):
             return path.removeprefix(f"{root}/")
     return path
 
@@ -77,14 +80,29 @@ def relative_to_code(path: str | None) -> str | None:
 def file_hashes(config: dict) -> dict[str, str | None]:
     """Returns the hash of each file that a config names, by its key, such as "model.weights"."""
     hashes = {}
-    for section, key in FILE_KEYS:
-        path = config[section].get(key)
-        if path and ("://" in path or os.path.isabs(path)):  # not a word such as imagenet
-            try:
-                hashes[f"{section}.{key}"] = file_hash(path)
-            except FileNotFoundError:  # such as one on a volume that only the Trainer mounts
-                hashes[f"{section}.{key}"] = None
+    for key, path in _named_files(config).items():
+        try:
+            hashes[key] = file_hash(path)
+        except FileNotFoundError:  # such as one on a volume that only the Trainer mounts
+            hashes[key] = None
     return hashes
+
+
+def file_paths(config: dict) -> dict[str, str]:
+    """Returns where each file lies that a config names, by its key; inside the checkout relative to it.
+
+    It counts where the content is not known.
+    """
+    return {key: relative_to_code(path) for key, path in _named_files(config).items()}
+
+
+def _named_files(config: dict) -> dict[str, str]:
+    paths = {f"{section}.{key}": config[section].get(key) for section, key in FILE_KEYS}
+    return {key: path for key, path in paths.items() if _names_file(path)}
+
+
+def _names_file(path: str | None) -> bool:
+    return bool(path) and (is_remote(path) or os.path.isabs(path))  # not a word such as imagenet
 
 
 def package_versions() -> dict[str, str | None]:

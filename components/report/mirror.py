@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from components.mirror_places import Refused, check_places, source_name
-from components.report.publish import HISTORY, PAGE, SUMMARY, write_whole
+from components.report.publish import HISTORY, PAGE, SUMMARY
 from components.report.summary import Summary
-from modules.storage import Location, check_access, explained, files_below, is_remote, location
+from modules.storage import Location, check_access, explained, files_below, is_remote, location, write_whole
 
 MARK = ".mirrored.json"
 

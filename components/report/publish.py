@@ -2,11 +2,15 @@
 
 OUTPUT/reports/RUN_ID/report.html, summary.json   of every run that ended, refused and failed ones too
 OUTPUT/report.html, summary.json                  of the newest one
+OUTPUT/source_index.npz                           of the source as a run or `fresh` last saw it
 
 components/report/summary.py says what a summary holds.
 """
 
-from modules.storage import Location, explained, is_remote, location
+import dataclasses
+
+from components.source_index import SourceIndex
+from modules.storage import Location, location, write_whole
 
 HISTORY = "reports"
 PAGE, SUMMARY = "report.html", "summary.json"
@@ -39,13 +43,24 @@ def _places(output: str, run_id: str) -> tuple[Location, Location]:
     return root / HISTORY / run_id, root
 
 
-def write_whole(path: Location, content: bytes) -> None:
-    """Writes a file so that whoever reads it finds all of it, or what was there before."""
-    if is_remote(path):  # an object store shows an object when all of it is there
-        with explained(path):
-            path.write_bytes(content)
+def publish_index(ingest_report: "str | Location", output: str) -> None:
+    """Writes what ingest knows about the files of the source into the output folder.
+
+    Whoever publishes a summary calls this first: `fresh` compares the source with the summary, and reads the
+    whole source where the index does not know it. An index of the same contents stays: ingest may have come
+    from the cache, and then the one in the output has seen the files later.
+
+    Args:
+      ingest_report: folder or address of ingest's artifact.
+      output: folder or address.
+    """
+    ingested = SourceIndex.read(ingest_report)
+    if ingested is None:  # of a release that wrote none
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    incoming = path.with_name(f".{path.name}")
-    incoming.write_bytes(content)
-    incoming.replace(path)
+    before = SourceIndex.read(output)
+    if before is not None:
+        files = before.files if before.fingerprint == ingested.fingerprint else ingested.files
+        cache_keys = before.cache_keys | ingested.cache_keys
+        ingested = dataclasses.replace(ingested, files=files, cache_keys=cache_keys)
+    if ingested != before:
+        ingested.write(output)

@@ -95,11 +95,12 @@ def run(config: str, sets: tuple[str, ...]) -> int:
     # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from modules.storage import StorageError
-    from pipeline import local_runner, output_lock
+    from pipeline import local_runner, output_lock, source_state
     from pipeline.full_disk import DiskFull
 
     try:
-        return int(local_runner.run(loaded, checkup.listing.fingerprint()))
+        fingerprint = source_state.fingerprint(checkup.listing, loaded.output)
+        return int(local_runner.run(loaded, fingerprint))
     except (output_lock.OutputInUse, ConnectionError, StorageError, DiskFull) as error:
         raise UserError(str(error)) from None
 

@@ -72,9 +72,10 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
     """Say whether a run of a CONFIG would have anything new to work on.
 
     Compares images, config, code, the files that the config names, packages and the serving model
-    with those of the last run in the output folder, here or in a cluster. A model that was rolled
-    back is no reason for a new run: the same images and settings would make it again. Images are
-    compared by name, size and time; no image is read, and nothing is written.
+    with those of the last run in the output folder, here or in a cluster. A model that
+    was rolled back is no reason for a new run: the same images and settings would make it again.
+    Images are compared by content: those whose size or time changed, as chmod, cp and a move
+    change it, are read once. The output folder remembers that; nothing else is written.
 
     \b
     Exit codes:
@@ -90,7 +91,7 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
       headstart fresh photos.yaml; [ $? -eq 5 ] && headstart submit photos.yaml
     """
     from components.image_example_gen.sources import list_images
-    from pipeline import freshness
+    from pipeline import freshness, source_state
     from pipeline.config_file import load_config
     from pipeline.local_runner import exit_code_of
     from pipeline.problems import ConfigError
@@ -98,7 +99,7 @@ def fresh(config: str, sets: tuple[str, ...]) -> int:
     try:
         loaded = load_config(config, sets)
         listing = list_images(loaded.data.source, loaded.data.format)
-        found = freshness.look(loaded, listing.fingerprint())
+        found = freshness.look(loaded, source_state.fingerprint(listing, loaded.output))
     except (ConfigError, ValueError, OSError) as error:
         raise UserError(str(error)) from None
     click.echo(str(found))
