@@ -17,6 +17,7 @@ from components.schema_gen.schema_file import check_schema_file
 from modules.backbones import check_model
 from modules.features import SPLITS, TRAIN_SPLIT
 from modules.storage import StorageError, check_access, is_remote
+from pipeline import notify
 from pipeline.config import Config
 from pipeline.problems import Problem
 
@@ -48,7 +49,7 @@ def check_config(config: Config) -> Checkup:
       config: complete, see `pipeline.config_file.load_config`.
     """
     problems = _file_problems(config) + _beam_problems(config)
-    notes = _recipe_notes(config)
+    notes = _recipe_notes(config) + notify.notes(config.notify)
     listing = None
     try:
         listing = sources.list_images(config.data.source, config.data.format)

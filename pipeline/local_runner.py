@@ -17,6 +17,7 @@ from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
 from pipeline.full_disk import DiskFull, explanation, is_full_disk
+from pipeline.notify import ending_of, failure_of, failures_notified, notify
 from pipeline.stopping import stopped_by_signals
 from pipeline.weights_server import missing_weights
 
@@ -60,11 +61,12 @@ def _run_locked(config: Config, source_fingerprint: str, output: Path) -> ExitCo
         if found.is_fresh and (output / PAGE).exists():
             print_summary(plain_console(), found.summary, output, unchanged=found)
             return exit_code_of(found.summary)
-        if missing := missing_weights(config.model) or unreachable_job_service(config.beam):
-            raise ConnectionError(missing)
-        with quiet_console(log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
-            console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}")
-            return _run_dag(config, source_fingerprint, run_id, console)
+        with failures_notified(config, run_id):
+            if missing := missing_weights(config.model) or unreachable_job_service(config.beam):
+                raise ConnectionError(missing)
+            with quiet_console(log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
+                console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}")
+                return _run_dag(config, source_fingerprint, run_id, console)
 
 
 def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Console) -> ExitCode:
@@ -88,9 +90,12 @@ def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Cons
     )
     failure = beam_runner.run(pipeline, console)
     if failure and not isinstance(failure.error, NotBlessed):
-        return _explain(failure, config, console)
+        code = _explain(failure, config, console)
+        notify(config, run_id, *failure_of(failure.step, failure.error))
+        return code
     summary = freshness.read_summary(config.output)
     print_summary(console, summary, output, seconds=time.monotonic() - started)
+    notify(config, run_id, *ending_of(summary))
     return exit_code_of(summary)
 
 
