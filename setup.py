@@ -50,6 +50,7 @@ setup(
         "psutil>=5.9",
         "pydantic>=2.8,<3",
         "pyyaml>=6",
+        "requests>=2.31",
         "rich>=13",
         "s3fs>=2025",
         "scipy>=1.12",

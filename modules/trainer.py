@@ -20,7 +20,7 @@ from modules.serving import export
 from modules.stages import Setting, run_stages
 from modules.store import ArrayStore
 from modules.strategy import build_strategy, check_batch_size, precision
-from modules.training_folders import log_folder, state_folder
+from modules.training_folders import curves_folder, log_folder, state_folder
 from modules.training_state import mark_exported, remove_old_states, training_key
 from modules.transform_graph import TransformGraph
 
@@ -50,6 +50,7 @@ def _train_and_export(fn_args, log_dir: str) -> None:
     training_dir = state_folder(config["training_dir"])
     remove_old_states(training_dir, key)
     state_dir = os.path.join(training_dir, key)
+    curves_dir = curves_folder(log_dir, key, state_dir)
     store = ArrayStore(os.path.join(state_dir, "store"), training.store)
     strategy = build_strategy(training.distribution)
     check_batch_size(training.batch_size, strategy.num_replicas_in_sync)
@@ -62,7 +63,7 @@ def _train_and_export(fn_args, log_dir: str) -> None:
         store=store,
         replicas=strategy.num_replicas_in_sync,
         state_dir=state_dir,
-        log_dir=os.path.join(log_dir, key),
+        log_dir=curves_dir,
     )
     local_model = with_local_files(model)
     keras.utils.set_random_seed(training.seed % 2**32)

@@ -6,7 +6,9 @@ objects cannot be appended to.
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 from modules.storage import is_remote, temporary_folder, upload_tree
 
@@ -46,3 +48,22 @@ def log_folder(tensorboard_dir: str) -> Iterator[str]:
             upload_tree(folder, tensorboard_dir)
         except OSError as error:
             logger.warning("TensorBoard's events were not uploaded: %s", error)
+
+
+def curves_folder(tensorboard_dir: str, key: str, state_dir: str) -> str:
+    """Returns TensorBoard's folder of a training: YYYYMMDD-HHMMSS-KEY, by the time (UTC) at which it began.
+
+    A training that goes on after an interruption goes on in the folder where it began, also in one of
+    before, which was named after the key alone.
+
+    Args:
+      tensorboard_dir: local folder of all trainings' curves.
+      key: of the training, see `modules.training_state.training_key`.
+      state_dir: of the training; it exists when the training began before. What is written to an address has
+        its state on this machine only, so it never goes on.
+    """
+    if os.path.isdir(state_dir) and os.path.isdir(tensorboard_dir):
+        begun = [name for name in os.listdir(tensorboard_dir) if name == key or name.endswith(f"-{key}")]
+        if begun:
+            return os.path.join(tensorboard_dir, max(begun, key=lambda name: (name != key, name)))
+    return os.path.join(tensorboard_dir, f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{key}")

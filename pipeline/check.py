@@ -18,6 +18,7 @@ from components.schema_gen.schema_file import check_schema_file
 from modules.backbones import check_model
 from modules.features import SPLITS, TRAIN_SPLIT
 from modules.storage import StorageError, check_access, is_remote
+from pipeline import notify
 from pipeline.config import Config
 from pipeline.destination_check import another_pipeline, strangers_in_destination
 from pipeline.problems import Problem
@@ -50,7 +51,7 @@ def check_config(config: Config) -> Checkup:
       config: complete, see `pipeline.config_file.load_config`.
     """
     problems = _file_problems(config) + _beam_problems(config) + another_pipeline(config)
-    notes = _recipe_notes(config) + strangers_in_destination(config)
+    notes = _recipe_notes(config) + strangers_in_destination(config) + notify.notes(config.notify)
     listing = None
     try:
         listing = sources.list_images(config.data.source, config.data.format)

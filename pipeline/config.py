@@ -10,6 +10,7 @@ from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, 
 from modules.settings import settings
 from pipeline.beam_config import Beam
 from pipeline.cluster_config import Cluster
+from pipeline.notify_config import Notify
 
 SplitShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 SliceName = Literal["width", "height", "channels", "byte_size", "mean_brightness", "image_format"]
@@ -145,3 +146,5 @@ class Config:
     """How Beam runs the data steps."""
     cluster: Cluster = Cluster()
     """Where and how the steps run in a cluster; a local run does not read it."""
+    notify: Optional[Notify] = None
+    """Who is told how a run ended."""

@@ -16,6 +16,7 @@ from pipeline.beam_endpoint import unreachable_job_service
 from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
 from pipeline.full_disk import DiskFull, explanation, is_full_disk
+from pipeline.notify import ending_of, notify
 from pipeline.run_record import Run, failure_recorded, reason, record
 from pipeline.stopping import stopped_by_signals
 from pipeline.weights_server import missing_weights
@@ -90,6 +91,7 @@ def _run_dag(run: Run, console: Console) -> ExitCode:
     ended = beam_runner.run(pipeline, console)
     step, error = (ended.failure.step, ended.failure.error) if ended.failure else (None, None)
     summary = record(run, step, error, ended.step_seconds)
+    notify(run.config, run.id, *ending_of(summary))
     if summary.outcome == "failed":
         return _explain(step, error, run.config, console)
     print_summary(console, summary, output)

@@ -16,6 +16,7 @@ from modules.storage import StorageError
 from pipeline import freshness
 from pipeline.config import Config
 from pipeline.full_disk import explanation, is_full_disk
+from pipeline.notify import ending_of, notify
 from pipeline.settings_json import as_dict
 from pipeline.source_hash import code_hash
 
@@ -47,11 +48,11 @@ class Run:
 
 @contextlib.contextmanager
 def failure_recorded(run: Run) -> Iterator[None]:
-    """Records a run that ends with an error outside of any step; the error passes."""
+    """Records and notifies of a run that ends with an error outside of any step; the error passes."""
     try:
         yield
     except Exception as error:
-        record(run, error=error)
+        notify(run.config, run.id, *ending_of(record(run, error=error)))
         raise
 
 

@@ -25,6 +25,7 @@ components:
   - ../../components/object-storage
   - ../../components/serving-from-bucket
   - ../../components/gpu-serving
+  - ../../components/notification
 configMapGenerator:
   - name: headstart
     files: [config.yaml]

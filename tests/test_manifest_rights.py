@@ -4,6 +4,8 @@ import pytest
 
 from tests.manifests import BUCKET, RENDERED, Objects, containers, rendered_overlays, selects
 
+NOTIFY_URL = "HEADSTART_NOTIFY_URL"
+
 
 @pytest.fixture(scope="module")
 def overlays():
@@ -21,7 +23,9 @@ def test_secrets_are_only_referenced(objects):
     for template in objects.pod_templates().values():
         for container in containers(template):
             for variable in container.get("env", []):
-                secret = any(word in variable["name"] for word in ("KEY", "SECRET", "TOKEN", "PASSWORD"))
+                secret = any(
+                    word in variable["name"] for word in ("KEY", "SECRET", "TOKEN", "PASSWORD", "NOTIFY")
+                )
                 assert ("secretKeyRef" in variable.get("valueFrom", {})) == secret, variable
 
 
@@ -100,7 +104,7 @@ def test_whoever_reads_or_writes_a_bucket_gets_the_credentials_of_the_steps(over
             sources = {
                 variable["name"]: variable["valueFrom"]["secretKeyRef"]
                 for variable in container.get("env", [])
-                if "secretKeyRef" in variable.get("valueFrom", {})
+                if "secretKeyRef" in variable.get("valueFrom", {}) and variable["name"] != NOTIFY_URL
             }
             assert {source["name"] for source in sources.values()} <= {"headstart-s3"}
             given[f"{name}/{container['name']}"] = {key: source["key"] for key, source in sources.items()}
@@ -113,3 +117,22 @@ def test_whoever_reads_or_writes_a_bucket_gets_the_credentials_of_the_steps(over
         "serving/mirror-first",
         "shell/shell",
     }
+
+
+def test_only_the_pod_that_waits_for_runs_gets_the_address_of_notifications_and_a_way_there(overlays):
+    objects = overlays[BUCKET]
+    given = {
+        f"{name}/{container['name']}": variable["valueFrom"]["secretKeyRef"]
+        for name, template in objects.pod_templates().items()
+        for container in containers(template)
+        for variable in container.get("env", [])
+        if variable["name"] == NOTIFY_URL
+    }
+    # Without the Secret the night goes on; it would not, were the Secret not optional.
+    assert given == {"retrain/retrain": {"name": "headstart-notify", "key": "url", "optional": True}}
+    policy = objects.of("NetworkPolicy")["headstart-notification"]["spec"]
+    labels = {name: found["metadata"]["labels"] for name, found in objects.pod_templates().items()}
+    assert [name for name, found in labels.items() if selects(policy["podSelector"], found)] == ["retrain"]
+    assert policy["policyTypes"] == ["Egress"]
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 443}
+    assert NOTIFY_URL not in str(overlays["gpu"].documents)

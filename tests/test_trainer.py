@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -219,10 +221,10 @@ def test_backbone_and_logs_lie_in_an_object_store(tmp_path, trained, inputs, s3_
         f"{stage}/{split}" for stage in ("1_head", "2_fine_tuning") for split in ("train", "eval")
     }
     copy = local_copy(f"{s3_bucket}/out/tensorboard")
-    (key,) = os.listdir(copy)
+    (name,) = os.listdir(copy)
     losses = [
         event.summary.value[0]
-        for file in tf.io.gfile.glob(f"{copy}/{key}/1_head/train/*")
+        for file in tf.io.gfile.glob(f"{copy}/{name}/1_head/train/*")
         for event in tf.compat.v1.train.summary_iterator(file)
         if event.summary.value
     ]
@@ -275,11 +277,44 @@ def test_two_runs_with_one_seed_answer_equally(tmp_path, trained, inputs):
     np.testing.assert_array_equal(*probabilities)
 
 
-def test_curves_for_tensorboard_lie_in_a_folder_for_each_run(trained):
+def test_curves_for_tensorboard_lie_in_a_folder_named_after_date_and_training(trained):
     folder, _ = trained
     (key,) = os.listdir(folder / "training")
-    assert os.listdir(folder / "tensorboard") == [key]
-    assert sorted(os.listdir(folder / "tensorboard" / key)) == ["1_head", "2_fine_tuning"]
+    (name,) = os.listdir(folder / "tensorboard")
+    date, _, end = name.rpartition("-")
+    began = datetime.strptime(date, "%Y%m%d-%H%M%S").replace(tzinfo=timezone.utc)
+    assert timedelta(0) <= datetime.now(timezone.utc) - began < timedelta(hours=1)
+    assert end == key
+    assert sorted(os.listdir(folder / "tensorboard" / name)) == ["1_head", "2_fine_tuning"]
+
+
+@pytest.mark.parametrize("named", ["20261101-020000-{key}", "{key}"])
+def test_a_training_that_was_interrupted_goes_on_in_the_folder_of_its_curves(
+    tmp_path, trained, inputs, named
+):
+    folder, _ = trained
+    (key,) = os.listdir(folder / "training")
+    os.makedirs(tmp_path / "training" / key)
+    shutil.copy(folder / "training" / key / "stage_0.npz", tmp_path / "training" / key)  # one of two is done
+    os.makedirs(tmp_path / "tensorboard" / named.format(key=key) / "1_head")
+    os.makedirs(tmp_path / "tensorboard" / "20261101-030000-0123456789abcdef" / "1_head")
+
+    run(tmp_path, inputs)
+
+    assert sorted(os.listdir(tmp_path / "tensorboard" / named.format(key=key))) == ["1_head", "2_fine_tuning"]
+    assert os.listdir(tmp_path / "tensorboard" / "20261101-030000-0123456789abcdef") == ["1_head"]
+    assert len(os.listdir(tmp_path / "tensorboard")) == 2
+
+
+def test_the_same_training_from_the_beginning_has_new_curves(tmp_path, trained, inputs):
+    folder, _ = trained
+    (key,) = os.listdir(folder / "training")
+    os.makedirs(tmp_path / "tensorboard" / f"20261101-020000-{key}")
+    run(tmp_path, inputs)
+    assert [
+        len(os.listdir(tmp_path / "tensorboard" / name))
+        for name in sorted(os.listdir(tmp_path / "tensorboard"))
+    ] == [0, 2]
 
 
 def test_the_report_draws_its_curves_from_the_history(trained):

@@ -44,17 +44,23 @@ def set_arguments(sets: tuple[str, ...]) -> list[str]:
     return [part for override in sets for part in ("--set", override)]
 
 
-def load_and_check(config: str, sets: tuple[str, ...]):
-    """Returns the complete Config and what `check` found; ends the command when there is any problem."""
-    from pipeline.check import check_config
+def load(config: str, sets: tuple[str, ...]):
+    """Returns the complete Config; ends the command when it cannot be used."""
     from pipeline.config_file import load_config
     from pipeline.problems import ConfigError
 
     try:
-        loaded = load_config(config, sets)
-        checkup = check_config(loaded)
-        if checkup.problems:
-            raise ConfigError(config, checkup.problems)
+        return load_config(config, sets)
     except ConfigError as error:
         raise UserError(str(error)) from None
-    return loaded, checkup
+
+
+def checked(name: str, config):
+    """Returns what `check` found about a complete Config; ends the command when there is any problem."""
+    from pipeline.check import check_config
+    from pipeline.problems import ConfigError
+
+    checkup = check_config(config)
+    if checkup.problems:
+        raise UserError(str(ConfigError(name, checkup.problems)))
+    return checkup

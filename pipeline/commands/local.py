@@ -11,7 +11,8 @@ from pipeline.commands.common import (
     CONFIG_ARGUMENT,
     SET_OPTION,
     UserError,
-    load_and_check,
+    checked,
+    load,
     set_arguments,
 )
 
@@ -62,7 +63,8 @@ def check(config: str, sets: tuple[str, ...]) -> None:
     """
     from pipeline.check_summary import summarise
 
-    loaded, checkup = load_and_check(config, sets)
+    loaded = load(config, sets)
+    checkup = checked(config, loaded)
     click.echo(summarise(loaded, checkup))
     click.echo(f"{config} is ready. Next: {shlex.join(['headstart', 'run', config, *set_arguments(sets)])}")
 
@@ -91,7 +93,11 @@ def run(config: str, sets: tuple[str, ...]) -> int:
       headstart run photos.yaml --set training.recipe.fine_tuning.epochs=20 --set training.batch_size=64
       headstart run photos.yaml --set output=runs/second_try
     """
-    loaded, checkup = load_and_check(config, sets)
+    from pipeline.notify import failures_notified
+
+    loaded = load(config, sets)
+    with failures_notified(loaded):
+        checkup = checked(config, loaded)
     # TensorFlow's C++ parts read it when they are loaded; 2 leaves out notes and warnings.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from modules.storage import StorageError

@@ -4,9 +4,12 @@ The address is looked at and the server asked before the pipeline is compiled, w
 Imports kfp; compiling imports TFX.
 """
 
+import contextlib
 import shlex
 from collections.abc import Callable, Sequence
 
+from components.report.summary import Outcome
+from pipeline import freshness
 from pipeline.config import Config
 from pipeline.config_file import load_config
 from pipeline.kubeflow import compile as compiler
@@ -15,6 +18,7 @@ from pipeline.kubeflow.client import Client
 from pipeline.kubeflow.connection import Connection, connection_of
 from pipeline.kubeflow.connection_options import Flags
 from pipeline.kubeflow.submission import Submission, parse_parameters, submission_of
+from pipeline.notify import ending_of, failures_notified, notify
 from pipeline.stopping import stopped_by_signals
 
 Tell = Callable[[str], None]
@@ -31,12 +35,13 @@ def submit_run(
     """
     values = parse_parameters(parameters)
     config = load_config(config_file, sets)
-    connection = connection_of(flags, config.cluster)
-    client = Client(connection)
-    submission = _compile(config, values, connection, tell)
-    run_id = submit.submit(client, submission)
-    tell(f"Run {run_id}: {client.link(run_id)}")
-    return _follow(client, run_id, config_file, tell) if wait else follow.SUCCEEDED
+    with failures_notified(config) if wait else contextlib.nullcontext():
+        connection = connection_of(flags, config.cluster)
+        client = Client(connection)
+        submission = _compile(config, values, connection, tell)
+        run_id = submit.submit(client, submission)
+        tell(f"Run {run_id}: {client.link(run_id)}")
+    return _follow(client, run_id, config, config_file, tell) if wait else follow.SUCCEEDED
 
 
 def follow_run(config_file: str, sets: Sequence[str], run_id: str, flags: Flags, tell: Tell) -> int:
@@ -44,7 +49,7 @@ def follow_run(config_file: str, sets: Sequence[str], run_id: str, flags: Flags,
     config = load_config(config_file, sets)
     client = Client(connection_of(flags, config.cluster))
     tell(f"Run {run_id}: {client.link(run_id)}")
-    return _follow(client, run_id, config_file, tell)
+    return _follow(client, run_id, config, config_file, tell)
 
 
 def set_schedule(
@@ -116,15 +121,41 @@ def _compile(config: Config, parameters: dict[str, str], connection: Connection,
     return submission_of(config, compiler.compile_pipeline(config), parameters, connection.experiment)
 
 
-def _follow(client: Client, run_id: str, config_file: str, tell: Tell) -> int:
-    again = shlex.join(["headstart", "submit", config_file, "--follow", run_id])
-    stopped = f"Stopped following; the run goes on in the cluster. To follow it again: {again}"
+def _follow(client: Client, run_id: str, config: Config, config_file: str, tell: Tell) -> int:
+    """Follows a run to its end, and notifies of it as a run on this machine does."""
+    command = shlex.join(["headstart", "submit", config_file, "--follow", run_id])
+    again = f"To follow it again: {command}"
+    told: list[str] = []
+
+    def tell_and_note(line: str) -> None:
+        tell(line)
+        told.append(line)
+
     try:
-        with stopped_by_signals(stopped):
-            return follow.follow(client, run_id, tell)
-    except OSError:
-        tell(f"\nThe run goes on in the cluster. To follow it again: {again}")
+        with stopped_by_signals(f"Stopped following; the run goes on in the cluster. {again}"):
+            code = follow.follow(client, run_id, tell_and_note)
+    except OSError as error:
+        tell(f"\nThe run goes on in the cluster. {again}")
+        notify(config, run_id, "failed", f"the run cannot be followed any more: {error} {again}")
         raise
+    notify(config, run_id, *_ending(config, run_id, code, told))
+    return code
+
+
+def _ending(config: Config, run_id: str, code: int, told: list[str]) -> tuple[Outcome, str]:
+    """Returns outcome and sentence of a run that ended, by its summary where that can be read from here."""
+    if code in (follow.SUCCEEDED, follow.NOT_BLESSED, follow.DATA_REFUSED):
+        with contextlib.suppress(OSError):
+            summary = freshness.read_summary(config.output)
+            if summary and summary.run_id == run_id:
+                return ending_of(summary)
+    outcomes = {
+        follow.SUCCEEDED: "pushed",
+        follow.NOT_BLESSED: "not_blessed",
+        follow.DATA_REFUSED: "data_refused",
+    }
+    verdict = max(number for number, line in enumerate(told) if line.startswith("\n"))
+    return outcomes.get(code, "failed"), " ".join(told[verdict:])
 
 
 def _described(schedule: schedules.Schedule) -> str:
