@@ -20,7 +20,7 @@ class DataVerdict(artifact.Artifact):
 
 
 class BaselineModel(artifact.Artifact):
-    """The model that serves now: baseline.json, and Format-Serving/ when there is a comparable one."""
+    """The version to compare the candidate with: baseline.json, and Format-Serving/ when there is one."""
 
     TYPE_NAME = "components.BaselineModel"
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Optional
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.evaluator.thresholds import Threshold, Thresholds
 from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, Share, Training
@@ -25,6 +25,25 @@ def check_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise ValueError("use letters, digits, - and _, and begin with a letter or digit")
     return name
+
+
+def check_fingerprint(text: str) -> str:
+    """Returns the text unchanged when it is what `DataRecord.fingerprint` writes.
+
+    Raises:
+      ValueError: for anything but 16 hexadecimal digits.
+    """
+    if not re.fullmatch(r"[0-9a-f]{16}", text):
+        raise ValueError("give the 16 hexadecimal digits that the refusal names, in quotation marks")
+    return text
+
+
+def number_as_text(value):
+    """Takes a fingerprint of digits alone, which YAML reads as a number."""
+    return str(value) if type(value) is int else value
+
+
+Fingerprint = Annotated[str, AfterValidator(check_fingerprint), BeforeValidator(number_as_text)]
 
 
 @settings
@@ -100,6 +119,10 @@ class Evaluation:
     """Confidence level of every interval."""
     thresholds: Thresholds = Field(default_factory=lambda: {"accuracy": Threshold(change_at_least=-0.01)})
     """What the candidate must reach to be blessed, by metric."""
+    max_baseline_fall: Share = 0.05
+    """Largest fall of the baseline's accuracy since it was judged itself that does not refuse the candidate, as a share: the fall's lower bound counts."""
+    accepted_data: Optional[Fingerprint] = None
+    """Fingerprint of the data for which a person has accepted such a fall, as the refusal names it; other data is judged anew."""
 
 
 @settings

@@ -121,6 +121,7 @@ def create_components(config: Config, surroundings: Surroundings) -> list:
         model=model,
         baseline_model=baseline.outputs["baseline_model"],
         schema=schema,
+        ingest_report=example_gen.outputs["ingest_report"],
         evaluation=json.dumps(evaluation_settings(config), sort_keys=True),
         thresholds=json.dumps(thresholds(config), sort_keys=True),
         source_hash=source_hash("components/evaluator"),

@@ -14,6 +14,8 @@ from tfx.types import channel_utils, standard_artifacts
 from tfx.utils import io_utils
 
 from components import artifacts
+from components.baseline.chosen import Chosen
+from components.data_record import DataRecord
 from components.evaluator import predictions
 from components.evaluator.executor import Executor as EvaluatorExecutor
 from components.image_example_gen.executor import Executor as ImageExampleGenExecutor
@@ -24,7 +26,13 @@ from tests.tiny_data import new_artifact
 from tests.tiny_ingest import parameters
 
 MODEL = {"backbone": "MobileNetV2", "weights": "none", "image_size": 32}
-EVALUATION = {"top_k": 2, "slices": ["byte_size"], "confidence": 0.95}
+EVALUATION = {
+    "top_k": 2,
+    "slices": ["byte_size"],
+    "confidence": 0.95,
+    "max_baseline_fall": 0.05,
+    "accepted_data": None,
+}
 THRESHOLDS = {"accuracy": {"at_least": 0.01}}
 
 
@@ -123,8 +131,16 @@ def run_evaluator(folder: Path, examples, schema, beam_arguments: list[str]):
     signatures = {"serving_default": module.serving_default}
     tf.saved_model.save(module, str(folder / "model/Format-Serving"), signatures=signatures)
     baseline = new_artifact(artifacts.BaselineModel, folder / "baseline")
-    (folder / "baseline/baseline.json").write_text(json.dumps({"version": None, "reason": "first"}))
-    inputs = {"examples": examples, "schema": schema, "model": model, "baseline_model": baseline}
+    Chosen(None, "first").write(folder / "baseline")
+    report = new_artifact(artifacts.IngestReport, folder / "ingest_report")
+    DataRecord.of([("ab" * 32, "cat", "test")]).write(folder / "ingest_report")
+    inputs = {
+        "examples": examples,
+        "schema": schema,
+        "model": model,
+        "baseline_model": baseline,
+        "ingest_report": report,
+    }
     outputs = {
         "evaluation": new_artifact(standard_artifacts.ModelEvaluation, folder / "evaluation"),
         "blessing": new_artifact(standard_artifacts.ModelBlessing, folder / "blessing"),

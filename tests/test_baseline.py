@@ -15,19 +15,21 @@ from components.baseline.choice import choose_baseline
 from components.baseline.component import Baseline
 from components.baseline.graph import read_saved_model, signatures
 from components.pusher.push import push
+from components.pusher.rollback import rollback
 from tests import tiny_data, tiny_models
 from tests.permissions import bound_by_permissions
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Folders of three models of the same classes and one of others."""
+    """Folders of three models of the same classes and two of others."""
     folder = tmp_path_factory.mktemp("models")
     return {
         "first": tiny_models.save_model(folder / "first", weight=0.5),
         "second": tiny_models.save_model(folder / "second", weight=0.6),
         "candidate": tiny_models.save_model(folder / "candidate" / "Format-Serving", weight=0.7),
         "other_classes": tiny_models.save_model(folder / "other", labels=("dark", "dim")),
+        "no_shared_class": tiny_models.save_model(folder / "cats", labels=("cat", "dog")),
     }
 
 
@@ -39,9 +41,9 @@ def destination(request, tmp_path):
 
 
 def choice(models, destination) -> tuple[int | None, str]:
-    version, reason, folder = choose_baseline(models["candidate"], destination)
-    assert (folder is None) == (version is None)
-    return version, reason
+    chosen, folder = choose_baseline(models["candidate"], destination)
+    assert (folder is None) == (chosen.version is None)
+    return chosen.version, chosen.reason
 
 
 def test_without_a_serving_model_there_is_no_baseline(models, destination):
@@ -55,7 +57,7 @@ def test_the_newest_version_is_the_baseline(models, destination):
     push(models["first"], destination)
     push(models["second"], destination)
 
-    assert choice(models, destination) == (2, "it is the newest comparable one")
+    assert choice(models, destination) == (2, "it serves")
 
 
 def test_a_candidate_that_serves_already_is_compared_with_the_version_before(models, destination):
@@ -77,14 +79,60 @@ def test_a_candidate_that_alone_serves_has_no_baseline(models, destination):
     )
 
 
-def test_a_version_with_other_classes_is_passed_over_and_the_classes_are_named(models, destination):
+def test_a_version_with_some_of_the_classes_is_compared_with_and_the_others_are_named(models, destination):
     push(models["first"], destination)
     push(models["other_classes"], destination)
+
+    assert choice(models, destination) == (
+        2,
+        "it serves; it knows other classes: it lacks 'bright' and also has 'dim'",
+    )
+
+
+def test_a_version_that_shares_no_class_is_passed_over(models, destination):
+    push(models["first"], destination)
+    push(models["no_shared_class"], destination)
+
+    assert choice(models, destination) == (
+        1,
+        "it is the newest comparable one; "
+        "version 2 shares no class with the candidate: it knows 'cat', 'dog'",
+    )
+
+
+def test_of_many_versions_that_are_passed_over_the_newest_are_named(models, tmp_path):
+    destination = tmp_path / "serving"
+    push(models["first"], destination)
+    for number in range(2, 9):
+        (destination / str(number)).mkdir()
+
+    assert choice(models, destination) == (
+        1,
+        "it is the newest comparable one; version 8 holds no SavedModel; version 7 holds no SavedModel; "
+        "version 6 holds no SavedModel; and 4 older ones were passed over",
+    )
+
+
+def test_a_version_that_was_rolled_back_is_passed_over(models, tmp_path):
+    destination = str(tmp_path / "serving")
+    push(models["first"], destination)
+    push(models["second"], destination)
+    rollback(destination)
+    (tmp_path / "serving/3/saved_model.pb").unlink()  # what serves since cannot be compared with
 
     version, reason = choice(models, destination)
 
     assert version == 1
-    assert "version 2 knows other classes: it lacks 'bright' and also has 'dim'" in reason
+    assert "version 2 was rolled back" in reason
+
+
+def test_a_version_that_is_older_than_what_serves_does_not_count_as_serving(models, destination):
+    push(models["first"], destination)
+    push(models["candidate"], destination)
+
+    chosen, _ = choose_baseline(models["candidate"], destination)
+
+    assert (chosen.version, chosen.serves, chosen.candidate_version) == (1, False, 2)
 
 
 def test_versions_that_cannot_be_evaluated_are_passed_over(models, tmp_path):
@@ -155,7 +203,7 @@ def test_a_model_that_this_tensorflow_cannot_run_is_passed_over(models, tmp_path
 def test_a_model_of_a_newer_tensorflow_that_needs_nothing_new_is_the_baseline(models, tmp_path, destination):
     push_edited(models, tmp_path / "model", destination, lambda meta_graph, nodes: None)
 
-    assert choice(models, destination) == (1, "it is the newest comparable one")
+    assert choice(models, destination) == (1, "it serves")
 
 
 def test_a_candidate_without_class_names_is_an_error(models, tmp_path, destination):
@@ -181,7 +229,9 @@ def test_the_step_copies_the_serving_model_so_that_it_can_be_loaded(tmp_path, mo
 
     assert run_step(tmp_path, models, destination) == {
         "version": 1,
-        "reason": "it is the newest comparable one",
+        "reason": "it serves",
+        "serves": True,
+        "candidate_version": None,
     }
 
     loaded = tf.saved_model.load(str(tmp_path / "baseline_model" / "Format-Serving"))
@@ -238,14 +288,14 @@ def test_a_version_without_permission_to_read_is_passed_over(models):
         unreadable.chmod(0)
         with bound_by_permissions():
             assert serving_versions.state(destination) == "2 unreadable: Permission denied"
-            version, reason, _ = choose_baseline(candidate, destination)
+            chosen, _ = choose_baseline(candidate, destination)
         unreadable.chmod(0o755)
-    assert version == 1
-    assert "version 2 cannot be read: Permission denied" in reason
+    assert chosen.version == 1
+    assert "version 2 cannot be read: Permission denied" in chosen.reason
 
 
 def test_only_the_model_that_is_compared_with_is_downloaded(tmp_path, models, s3_bucket, monkeypatch):
-    for name in ("first", "second", "other_classes"):
+    for name in ("first", "second", "no_shared_class"):
         push(models[name], s3_bucket)
     downloaded = []
     local_copy = serving_versions.local_copy

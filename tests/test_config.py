@@ -73,6 +73,14 @@ def test_class_weights_name_classes_whatever_unicode_form_their_keys_are_in(tmp_
         ("training.recipe.fine_tuning.epochs=7", lambda config: config.training.recipe[1].epochs == 7),
         ("model.head.dense_units=[64, 32]", lambda config: config.model.head.dense_units == (64, 32)),
         ("model.resize={aspect: pad}", lambda config: config.model.resize.aspect == "pad"),
+        (
+            "evaluation.accepted_data=00ff" + "a" * 12,
+            lambda config: config.evaluation.accepted_data[:5] == "00ffa",
+        ),
+        (
+            "evaluation.accepted_data=1234567890123456",
+            lambda config: config.evaluation.accepted_data[-1] == "6",
+        ),
         ("evaluation.thresholds.auc.at_least=0.9", lambda config: "auc" in config.evaluation.thresholds),
         ("data.format=", lambda config: config.data.format == "auto"),
         ("output=/o=p", lambda config: config.output == "/o=p"),
@@ -196,6 +204,12 @@ image_size: 97
         ("beam: {args: --workers}", "beam.args", "got '--workers'; it must be a list, such as [a, b]"),
         ("beam: {args: [workers=3]}", "beam.args.0", "an argument for Beam begins with two dashes"),
         ("evaluation: {slices: [label]}", "evaluation.slices.0", "got 'label'; use width, height"),
+        (
+            "evaluation: {accepted_data: all}",
+            "evaluation.accepted_data",
+            "got 'all'; give the 16 hexadecimal digits",
+        ),
+        ("evaluation: {max_baseline_fall: 5}", "evaluation.max_baseline_fall", "got 5; it must be at most 1"),
         ("evaluation: {top_k: }", "evaluation.top_k", "got nothing; it must be a whole number"),
         ("push: {destination: photos/served}", "push.destination", "lies in data.source"),
         (

@@ -172,7 +172,9 @@ def test_the_thresholds_are_a_property_of_their_own_without_bounds_that_are_not_
     evaluator = steps["Evaluator"].exec_properties
 
     assert json.loads(evaluator["thresholds"]) == {"accuracy": {"change_at_least": -0.01}}
-    assert json.loads(evaluator["evaluation_settings"]) == {"top_k": 3, "slices": [], "confidence": 0.95}
+    assert json.loads(evaluator["evaluation_settings"]) == {
+        "top_k": 3, "slices": [], "confidence": 0.95, "max_baseline_fall": 0.05, "accepted_data": None,
+    }  # fmt: skip
 
 
 def test_a_run_is_named_to_the_steps_that_no_cache_may_answer(steps):

@@ -5,9 +5,7 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import tensorflow_model_analysis as tfma
-from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.types import channel_utils, standard_artifacts
 
@@ -15,21 +13,8 @@ from components import artifacts
 from components.errors import RunStopped
 from components.evaluator import executor, metrics, predictions, slices
 from components.evaluator.component import Evaluator
-from components.evaluator.eval_config import thresholds_of
 from components.evaluator.tfma_run import columns_to_read
-
-CLASSES = ["Bücher", "дом", "<cat>"]
-
-
-def random_predictions(n, class_count, seed=0, skill=1.5):
-    """Labels [n] and probabilities [n, classes] of a model that is right more often than not."""
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(class_count, size=n)
-    logits = generator.normal(size=(n, class_count))
-    logits[np.arange(n), labels] += skill
-    exponentials = np.exp(logits)
-    return labels, exponentials / exponentials.sum(axis=1, keepdims=True)
-
+from tests.tiny_evaluation import CLASSES, evaluate, save_model, settings, write_examples, write_schema
 
 # Slices
 
@@ -63,6 +48,7 @@ def evaluator(**changes):
         model=channel_utils.as_channel([standard_artifacts.Model()]),
         baseline_model=channel_utils.as_channel([artifacts.BaselineModel()]),
         schema=channel_utils.as_channel([standard_artifacts.Schema()]),
+        ingest_report=channel_utils.as_channel([artifacts.IngestReport()]),
         evaluation=json.dumps(settings(**changes)),
         thresholds="{}",
         source_hash="abc",
@@ -85,128 +71,7 @@ def test_a_schema_without_a_feature_that_is_read_is_refused():
         columns_to_read(schema_pb2.Schema(feature=[schema_pb2.Feature(name="label")]), [])
 
 
-def test_a_bound_that_is_met_exactly_holds_in_floating_point():
-    (bound,) = thresholds_of({"change_at_least": -0.01}, has_baseline=True)
-    assert 0.84 - 0.85 < -0.01
-    assert bound.change_threshold.absolute.value <= 0.84 - 0.85
-
-
 # The real executor on tiny models
-
-
-class Lookup(tf.Module):
-    """A SavedModel whose image bytes are its logits, times a skill: a model of known predictions."""
-
-    def __init__(self, classes, skill):
-        super().__init__()
-        self.classes = tf.constant(classes)
-        self.skill = tf.constant(skill)
-        self.calls = tf.Variable(0)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def serving_default(self, examples):
-        features = tf.io.parse_example(examples, {"image_bytes": tf.io.FixedLenFeature([], tf.string)})
-        logits = tf.reshape(tf.io.decode_raw(features["image_bytes"], tf.float32), [-1, len(self.classes)])
-        probabilities = tf.nn.softmax(logits * self.skill)
-        return {
-            "probabilities": probabilities,
-            "all_classes": tf.tile(self.classes[None], [tf.shape(logits)[0], 1]),
-        }
-
-
-def save_model(path, classes=CLASSES, skill=1.0):
-    model = Lookup(classes, skill)
-    tf.saved_model.save(model, str(path), signatures={"serving_default": model.serving_default})
-
-
-def write_examples(folder, classes=CLASSES, n=60):
-    """Writes n images of random logits under Split-test; returns labels [n] and logits [n, classes]."""
-    labels, probabilities = random_predictions(n, len(classes))
-    logits = np.log(probabilities).astype(np.float32)
-    (folder / "Split-test").mkdir(parents=True)
-    with tf.io.TFRecordWriter(str(folder / "Split-test/data_tfrecord-00000-of-00001.gz"), "GZIP") as writer:
-        for index in range(n):
-            image = logits[index].tobytes()
-            texts = {
-                "image_bytes": image,
-                "label": classes[labels[index]].encode(),
-                "image_format": b"PNG" if index % 3 else b"JPEG",
-                "content_hash": hashlib.sha256(image).hexdigest().encode(),
-                "source_path": f"{classes[labels[index]]}/{index:04d}.png".encode(),
-            }
-            feature = {
-                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-                for name, value in texts.items()
-            }
-            feature["width"] = tf.train.Feature(int64_list=tf.train.Int64List(value=[10 + index]))
-            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
-    return labels, logits
-
-
-def write_schema(folder):
-    kinds = {"label": "BYTES", "image_format": "BYTES", "content_hash": "BYTES", "source_path": "BYTES"}
-    kinds |= {"width": "INT", "image_bytes": "BYTES"}
-    schema = schema_pb2.Schema()
-    for name, kind in kinds.items():
-        text_format.Parse(
-            f'name: "{name}" type: {kind} presence {{ min_fraction: 1.0 }} shape {{ dim {{ size: 1 }} }}',
-            schema.feature.add(),
-        )
-    folder.mkdir(parents=True)
-    (folder / "schema.pbtxt").write_text(text_format.MessageToString(schema))
-
-
-def settings(**changes):
-    return {"top_k": 2, "slices": [], "confidence": 0.95} | changes
-
-
-class Evaluated:
-    """What one run of the executor left behind."""
-
-    def __init__(self, folder, blessing):
-        self.folder = folder
-        self.blessing = blessing
-        self.verdict = json.loads((folder / "blessing/verdict.json").read_text(encoding="utf-8"))
-        self.analysis = json.loads((folder / "evaluation/analysis.json").read_text(encoding="utf-8"))
-        self.predictions = predictions.read(str(folder / "predictions"))
-
-
-def evaluate(folder, baseline=None, thresholds=None, **changes):
-    """Runs the real executor on the folder's examples, schema and model."""
-    baseline_folder = folder / "baseline_model"
-    baseline_folder.mkdir(exist_ok=True)
-    (baseline_folder / "baseline.json").write_text(
-        json.dumps(baseline or {"version": None, "reason": "first"})
-    )
-
-    def artifact(kind, name):
-        made = kind()
-        made.uri = str(folder / name)
-        (folder / name).mkdir(exist_ok=True)
-        return made
-
-    examples = artifact(standard_artifacts.Examples, "examples")
-    examples.split_names = '["train", "eval", "test"]'
-    blessing = artifact(standard_artifacts.ModelBlessing, "blessing")
-    executor.Executor().Do(
-        {
-            "examples": [examples],
-            "model": [artifact(standard_artifacts.Model, "model")],
-            "schema": [artifact(standard_artifacts.Schema, "schema")],
-            "baseline_model": [artifact(artifacts.BaselineModel, "baseline_model")],
-        },
-        {
-            "evaluation": [artifact(standard_artifacts.ModelEvaluation, "evaluation")],
-            "blessing": [blessing],
-            "predictions": [artifact(artifacts.Predictions, "predictions")],
-        },
-        {
-            "evaluation_settings": json.dumps(settings(**changes)),
-            "thresholds": json.dumps(thresholds or {}),
-            "source_hash": "abc",
-        },
-    )
-    return Evaluated(folder, blessing)
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +84,7 @@ def compared(tmp_path_factory):
     save_model(folder / "baseline_model/Format-Serving", classes=CLASSES[::-1], skill=0.5)
     result = evaluate(
         folder,
-        baseline={"version": 3, "reason": ""},
+        baseline={"version": 3, "reason": "it serves", "serves": True},
         slices=["width", "image_format"],
         thresholds={
             "accuracy": {"at_least": 0.99, "change_at_least": -0.5},
@@ -234,14 +99,15 @@ def softmax(logits):
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
 
-def test_predictions_hold_both_models_in_the_candidates_order_of_classes(compared):
+def test_predictions_hold_both_models_each_in_its_own_order_of_classes(compared):
     found = compared.predictions
     order = [int(path.split("/")[1].removesuffix(".png")) for path in found.source_path]
     assert sorted(order) == list(range(60))
     assert found.classes.tolist() == CLASSES
     assert found.label.tolist() == [CLASSES[label] for label in compared.labels[order]]
     np.testing.assert_allclose(found.candidate, softmax(compared.logits[order]), rtol=1e-5)
-    np.testing.assert_allclose(found.baseline, softmax(compared.logits[order] * 0.5)[:, ::-1], rtol=1e-5)
+    assert found.baseline_classes.tolist() == CLASSES[::-1]
+    np.testing.assert_allclose(found.baseline, softmax(compared.logits[order] * 0.5), rtol=1e-5)
     assert found.content_hash[0] == hashlib.sha256(compared.logits[order[0]].tobytes()).hexdigest()
 
 
@@ -325,20 +191,23 @@ def test_without_a_serving_model_only_absolute_bounds_apply(first_run):
     assert result.verdict["blessed"] is True
     assert result.blessing.get_int_custom_property("blessed") == 1
     assert result.verdict["reasons"] == [
-        "There is no serving model to compare with (first): bounds on changes were not applied."
+        "There is no model to compare with (first): bounds on changes were not applied."
     ]
     assert result.predictions.baseline is None
 
 
-def test_a_serving_model_that_cannot_be_run_never_blocks(first_run):
-    save_model(first_run / "baseline_model/Format-Serving", classes=["other", "names", "here"])
+def test_a_version_that_cannot_be_run_never_blocks(first_run):
+    save_model(first_run / "baseline_model/Format-Serving", width=5)  # no image holds five logits
     result = evaluate(
-        first_run, baseline={"version": 7, "reason": ""}, thresholds={"accuracy": {"change_at_least": 0.5}}
+        first_run,
+        baseline={"version": 7, "reason": "it serves", "serves": True},
+        thresholds={"accuracy": {"change_at_least": 0.5}},
     )
     assert result.verdict["blessed"] is True
     assert result.verdict["baseline"]["version"] is None
-    assert "version 7 cannot be evaluated on this data" in result.verdict["baseline"]["reason"]
-    assert result.verdict["reasons"][0].startswith("No threshold applies, so every candidate is blessed")
+    (reason,) = result.verdict["reasons"]
+    assert reason.startswith("There is no model to compare with (version 7 cannot be evaluated on this data")
+    assert reason.endswith("): bounds on changes were not applied.")
 
 
 def test_a_model_worse_than_the_serving_one_is_not_blessed(first_run):
@@ -346,7 +215,7 @@ def test_a_model_worse_than_the_serving_one_is_not_blessed(first_run):
     save_model(first_run / "baseline_model/Format-Serving", skill=1.0)
     result = evaluate(
         first_run,
-        baseline={"version": 1, "reason": ""},
+        baseline={"version": 1, "reason": "it serves", "serves": True},
         thresholds={"accuracy": {"change_at_least": -0.01}, "cross_entropy": {"change_at_most": 0.0}},
     )
     decision = result.verdict

@@ -6,17 +6,7 @@ import tensorflow as tf
 from scipy import stats
 
 from components.evaluator import analysis, intervals, metrics, predictions
-
-
-def random_predictions(n, class_count, seed=0, skill=1.5):
-    """Labels [n] and probabilities [n, classes] of a model that is right more often than not."""
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(class_count, size=n)
-    logits = generator.normal(size=(n, class_count))
-    logits[np.arange(n), labels] += skill
-    exponentials = np.exp(logits)
-    return labels, exponentials / exponentials.sum(axis=1, keepdims=True)
-
+from tests.tiny_evaluation import random_predictions
 
 # Metrics
 
@@ -81,6 +71,18 @@ def test_wilson_interval_without_trials_is_everything():
     interval = intervals.wilson(0, 0, 0.95)
     assert np.isnan(interval.value)
     assert (interval.low, interval.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [((56, 70, 48, 80), 0.0524, 0.3339), ((9, 10, 3, 10), 0.1705, 0.8090), ((10, 10, 0, 10), 0.6075, 1.0)],
+)
+def test_the_interval_of_a_difference_of_independent_shares_gives_the_published_examples(counts, low, high):
+    # Newcombe 1998, "Interval estimation for the difference between independent proportions", table II.
+    right, images, other_right, other_images = counts
+    interval = intervals.newcombe(right, images, other_right, other_images, 0.95)
+    assert interval.value == pytest.approx(right / images - other_right / other_images)
+    assert (interval.low, interval.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
 
 
 def test_bootstrap_agrees_with_scipy():
@@ -167,6 +169,7 @@ def test_a_thousand_classes_are_analysed_in_seconds():
         label=names[labels],
         classes=names,
         candidate=probabilities.astype(np.float32),
+        baseline_classes=None,
         baseline=None,
         slices={},
     )

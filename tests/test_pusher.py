@@ -46,7 +46,7 @@ def test_a_version_is_a_folder_whose_name_is_a_number(destination):
 def test_a_file_or_link_that_is_named_as_a_number_keeps_it_and_stops_no_push(
     tmp_path, destination, name, kind
 ):
-    push(write_model(tmp_path / "older"), destination, b"")
+    push(write_model(tmp_path / "older"), destination)
     (destination / "1").rename(destination / "12")
     (tmp_path / "notes").write_text("mine")
     if kind == "file":
@@ -55,8 +55,8 @@ def test_a_file_or_link_that_is_named_as_a_number_keeps_it_and_stops_no_push(
         (destination / name).symlink_to("absent" if kind == "broken link" else tmp_path / "notes")
 
     assert serving_versions.serving_version(destination) == 12
-    assert push(write_model(tmp_path / "newer", b"newer"), destination, b"").version == 14
-    assert push(write_model(tmp_path / "newest", b"newest"), destination, b"").version == 15
+    assert push(write_model(tmp_path / "newer", b"newer"), destination).version == 14
+    assert push(write_model(tmp_path / "newest", b"newest"), destination).version == 15
     assert (destination / name).is_symlink() or (destination / name).read_text() == "mine"
 
 
@@ -137,15 +137,6 @@ def test_a_version_that_is_removed_does_not_give_its_number_back(tmp_path, desti
     shutil.rmtree(pushed.path)
 
     assert push(write_model(tmp_path / "third", b"third"), destination).version == 3
-
-
-@pytest.mark.parametrize("make", [lambda path: path.write_text("13"), lambda path: path.symlink_to("absent")])
-def test_a_number_that_a_file_or_a_dangling_link_has_is_passed_over(tmp_path, destination, make):
-    destination.mkdir()
-    make(destination / "13")
-
-    assert push(write_model(tmp_path / "model"), destination).version == 14
-    assert list(serving_versions.versions(destination)) == [14]
 
 
 def test_pushed_files_can_be_read_by_the_model_servers_user(tmp_path, destination):

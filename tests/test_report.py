@@ -5,9 +5,12 @@ import html
 import html.parser
 import json
 
+import numpy as np
 import pytest
 
 from components.evaluator import analysis
+from components.evaluator.baseline_records import BaselineRecords
+from components.evaluator.judgement import Judgement
 from components.report import content, mistakes, render
 from tests.tiny_report import (
     CLASSES,
@@ -43,7 +46,7 @@ class Tags(html.parser.HTMLParser):
 def test_the_page_begins_with_the_verdict_accuracy_interval_and_count():
     text = text_of(render.render(made_findings()))
     accuracy = made_findings().analysis["metrics"]["accuracy"]
-    start = text[: text.index("Candidate against the serving model")]
+    start = text[: text.index("Candidate against version 4")]
     assert "Pushed: version 5 serves now" in start
     assert "Accuracy on 90 test images" in start
     assert f"{100 * accuracy['value']:.1f} %" in start
@@ -163,8 +166,44 @@ def test_bars_begin_at_the_tenth_below_all_that_is_drawn():
 
 def test_without_a_serving_model_the_page_says_so():
     text = text_of(render.render(made_findings(made_predictions(with_baseline=False))))
-    assert "No serving model was compared with: nothing serves yet." in text
+    assert "There was no model to compare with: nothing serves yet." in text
     assert "Difference" not in text
+
+
+def test_images_that_were_not_compared_are_counted_and_both_numbers_of_the_candidate_shown():
+    made = made_predictions()
+    classes = np.array([*CLASSES[:2], "older"])  # the version does not know the third class
+    made = dataclasses.replace(made, baseline_classes=classes)
+    records = BaselineRecords(
+        trained_on=frozenset(made.content_hash[made.label == CLASSES[0]][:10].tolist()),
+        judgement=Judgement({CLASSES[0]: [27, 30]}, "feedfeedfeedfeed", "2030-01-01 02:30 UTC"),
+    )
+    numbers = analysis.analyse(made, 2, 0.95, records)
+    text = text_of(render.render(made_findings(made, analysis=numbers)))
+    assert (
+        "Of 90 test images, 50 are compared with version 4; left out are 10 that it was trained on, "
+        "30 of classes that it does not know."
+    ) in text
+    everything, shared = numbers["metrics"]["accuracy"], numbers["compared"]["metrics"]["accuracy"]
+    assert everything["value"] != shared["value"]
+    start = text.index("share of images whose most probable class is the true one")
+    shown = [
+        f"{render.percent(value)}".replace("\u202f", " ") for value in (everything["value"], shared["value"])
+    ]
+    assert start < text.index(shown[0], start) < text.index(shown[1], start)
+    assert "Candidate, all 90 images Candidate, 50 compared Version 4, the same 50" in text
+    present = numbers["baseline_fall"]["present"]
+    assert (
+        "When version 4 was judged itself (2030-01-01 02:30 UTC, test set feedfeedfeedfeed), it was right "
+        f"about 27 of 30 images (90.0 %); now it is right about {present['right']} of 20 of the same classes"
+    ) in text
+
+
+def test_a_version_that_does_not_serve_is_not_said_to():
+    assert "Against version 4, which served before" in text_of(render.render(made_findings()))
+    found = made_findings()
+    found.verdict["baseline"]["serves"] = False
+    assert "which served before" not in text_of(render.render(found))
 
 
 def test_many_classes_are_listed_as_confused_pairs_not_as_a_matrix():

@@ -13,9 +13,10 @@ import tensorflow_data_validation as tfdv
 from tfx.types import standard_artifacts
 
 from components import artifacts
+from components.baseline.chosen import Chosen
 from components.errors import RunStopped
 from components.evaluator import executor as evaluator
-from components.evaluator import predictions, verdict
+from components.evaluator import judgement, predictions
 from components.infra_check import executor as infra_check
 from components.pusher.push import push
 from components.report.summary import Summary
@@ -139,8 +140,8 @@ def test_a_blessing_and_its_verdict_are_written_and_a_failed_attempt_is_emptied(
     blessing = standard_artifacts.ModelBlessing()
     blessing.uri = f"{place}/blessing"
     evaluator.write_blessing(blessing, {"blessed": True, "reasons": []})
-    assert set(files_below(blessing.uri)) == {"BLESSED", verdict.FILE_NAME}
-    assert json.loads((location(blessing.uri) / verdict.FILE_NAME).read_bytes())["blessed"] is True
+    assert set(files_below(blessing.uri)) == {"BLESSED", judgement.FILE_NAME}
+    assert json.loads((location(blessing.uri) / judgement.FILE_NAME).read_bytes())["blessed"] is True
 
     attempts = []
 
@@ -151,10 +152,10 @@ def test_a_blessing_and_its_verdict_are_written_and_a_failed_attempt_is_emptied(
             raise RuntimeError("the baseline cannot be run")
 
     paths = {"candidate": "c", "baseline": "b"}
-    baseline = {"version": 4, "reason": "newest"}
+    baseline = Chosen(4, "newest")
     result = evaluator.evaluate_with_or_without_baseline(evaluate, paths, baseline, f"{place}/evaluation")
     assert attempts == [(["baseline", "candidate"], []), (["candidate"], [])]
-    assert result["version"] is None
+    assert result.version is None
 
 
 def test_the_ingest_report_is_read_from_its_artifact(place):

@@ -43,6 +43,7 @@ def made_predictions(n=90, classes=CLASSES, with_baseline=True):
         label=names[labels],
         classes=names,
         candidate=model(2.5),
+        baseline_classes=names if with_baseline else None,
         baseline=model(1.0) if with_baseline else None,
         slices={"width": np.array(["10 to 20", "over 20 to 30"])[np.arange(n) % 2]},
     )
@@ -114,11 +115,15 @@ def made_findings(made=None, blessed=True, **changes):
             "reasons": [] if blessed else ["accuracy is 0.5, below 0.9."],
             "images": analysed["images"],
             "metrics": analysed["metrics"],
-            "baseline": {"version": 4 if has_baseline else None, "reason": "nothing serves yet"},
+            "baseline": {
+                "version": 4 if has_baseline else None,
+                "reason": "it serves" if has_baseline else "nothing serves yet",
+                "serves": has_baseline,
+            },
             "difference": analysed["difference"] or {},
             "thresholds": {"accuracy": {"at_least": 0.9}},
         },
-        "baseline_choice": "it is the newest comparable one",
+        "baseline_choice": "it serves",
         "infra": INFRA,
         "push": {
             "outcome": "pushed",

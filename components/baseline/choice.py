@@ -1,30 +1,29 @@
 """Which version in the push destination the candidate is compared with."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from components import serving_versions
+from components.baseline.chosen import Chosen
 from components.baseline.graph import damage, read_saved_model, signatures, unknown_to_this_tensorflow
+from components.model_identity import Identity
+from components.pusher import history, withdrawals
+from components.pusher.history import Version
+from components.pusher.withdrawals import Withdrawal
 from components.serving_versions import DamagedModel
-from modules.storage import Location, StorageError, explained
+from modules.storage import StorageError, explained
 
 EVALUATED_SIGNATURE = "serving_default"
+MOST_PASSED_OVER = 3  # versions that the reason names; the newest say what is wrong now
+ITSELF = "is the candidate itself"
 
 
-class Choice(NamedTuple):
-    """What the candidate is compared with."""
-
-    version: int | None
-    reason: str
-    folder: Path | None = None
-    """Of the version's model, on this machine; None without a version."""
-
-
-def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> Choice:
-    """Returns the newest version that the candidate can be compared with, if there is any, and why.
+def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> tuple[Chosen, Path | None]:
+    """Returns the newest version that the candidate can be compared with, and its model on this machine.
 
     A version that is the candidate itself is passed over: the comparison would say nothing. So is one that
-    is damaged: the model that replaces it must not have to wait for it.
+    was rolled back, and one that is damaged: the model that replaces it must not have to wait for it. Other
+    classes are no obstacle as long as one is shared.
 
     Raises:
       ValueError: when the candidate does not carry its class names.
@@ -35,50 +34,67 @@ def choose_baseline(candidate_dir: str | Path, destination: str | Path) -> Choic
             f"the model in {candidate_dir} has no class names in {serving_versions.MODEL_CARD}; "
             "the Trainer writes them when it exports a model"
         )
-    candidate_hash = serving_versions.content_hash(candidate_dir)
-    versions = serving_versions.versions(destination)
+    candidate = Identity.of_model(candidate_dir, data=None)
+    versions = history.read(destination)
     if not versions:
-        return Choice(None, f"no model serves from {destination} yet")
-    passed_over = []
-    for version in sorted(versions, reverse=True):
+        return Chosen(None, f"no model serves from {destination} yet"), None
+    withdrawn = withdrawals.read(destination).values()
+    passed_over, candidate_version = [], None
+    for version in reversed(versions):
         try:
-            obstacle = _obstacle(versions[version], candidate_hash, labels)
+            obstacle = _obstacle(version, candidate, labels, withdrawn)
             if obstacle is None:
-                folder = serving_versions.local_version(versions[version])
+                folder = serving_versions.local_version(version.path)
                 if damaged := damage(folder):
                     raise DamagedModel(folder, damaged)
-                reason = "; ".join(["it is the newest comparable one", *passed_over])
-                return Choice(version, reason, folder)
+                serves = version is versions[-1]
+                why = ["it serves" if serves else "it is the newest comparable one"]
+                why += _differences(labels, serving_versions.read_labels(folder))
+                reason = "; ".join(why + _first(passed_over))
+                return Chosen(version.number, reason, serves, candidate_version), folder
+            if obstacle == ITSELF and candidate_version is None:
+                candidate_version = version.number
         except StorageError:
             raise
         except DamagedModel as error:
             obstacle = f"is damaged: {error.damage}"
         except OSError as error:
             obstacle = f"cannot be read: {error.strerror}"
-        passed_over.append(f"version {version} {obstacle}")
-    return Choice(None, "; ".join(passed_over))
+        passed_over.append(f"version {version.number} {obstacle}")
+    return Chosen(None, "; ".join(_first(passed_over)), candidate_version=candidate_version), None
 
 
-def _obstacle(version_dir: Location, candidate_hash: str, candidate_labels: list[str]) -> str | None:
+def _first(passed_over: list[str]) -> list[str]:
+    left = len(passed_over) - MOST_PASSED_OVER
+    return passed_over[:MOST_PASSED_OVER] + [f"and {left} older ones were passed over"] * (left > 0)
+
+
+def _obstacle(
+    version: Version, candidate: Identity, candidate_labels: list[str], withdrawn: Iterable[Withdrawal]
+) -> str | None:
     """Returns why a version cannot be compared with the candidate; None when it can."""
-    if not serving_versions.has_model(version_dir):
+    if not serving_versions.has_model(version.path):
         return "holds no SavedModel"
-    if serving_versions.version_hash(version_dir) == candidate_hash:
-        return "is the candidate itself, byte for byte"
-    with explained(version_dir):
-        saved_model = read_saved_model(version_dir)
+    if candidate.equals(history.identity_of(version)):
+        return ITSELF
+    if withdrawals.is_withdrawn(version, withdrawn):
+        return "was rolled back"
+    with explained(version.path):
+        saved_model = read_saved_model(version.path)
     if EVALUATED_SIGNATURE not in signatures(saved_model):
         return f"has no signature {EVALUATED_SIGNATURE}"
-    labels = serving_versions.read_labels(version_dir)
+    labels = serving_versions.read_labels(version.path)
     if labels is None:
         return "does not say which classes it knows"
-    missing, extra = sorted(set(candidate_labels) - set(labels)), sorted(set(labels) - set(candidate_labels))
-    if missing or extra:
-        differences = [f"lacks {_names(missing)}"] * bool(missing) + [f"also has {_names(extra)}"] * bool(
-            extra
-        )
-        return f"knows other classes: it {' and '.join(differences)}"
+    if not set(labels) & set(candidate_labels):
+        return f"shares no class with the candidate: it knows {_names(labels)}"
     return unknown_to_this_tensorflow(saved_model)
+
+
+def _differences(candidate_labels: list[str], labels: list[str]) -> list[str]:
+    missing, extra = sorted(set(candidate_labels) - set(labels)), sorted(set(labels) - set(candidate_labels))
+    found = [f"lacks {_names(missing)}"] * bool(missing) + [f"also has {_names(extra)}"] * bool(extra)
+    return [f"it knows other classes: it {' and '.join(found)}"] if found else []
 
 
 def _names(labels: list[str]) -> str:

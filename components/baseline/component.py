@@ -1,4 +1,4 @@
-"""Baseline: the model that serves now, for the Evaluator to compare the candidate with."""
+"""Baseline: the version that the Evaluator compares the candidate with, mostly the one that serves."""
 
 from tfx import types
 from tfx.dsl.components.base import base_component, executor_spec
@@ -33,7 +33,7 @@ class Baseline(base_component.BaseComponent):
         """Constructs the step.
 
         Args:
-          model: the candidate; a version with other classes cannot be compared with it.
+          model: the candidate; a version that shares no class with it cannot be compared with it.
           push_destination: folder of numbered versions.
           serving_state: `serving_versions.state(push_destination)`; another state runs the step again.
           source_hash: hash of the code that the step runs; a change runs it again.

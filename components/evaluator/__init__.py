@@ -1,1 +1,1 @@
-"""Judges the candidate on the test split, against thresholds and against the model that serves now."""
+"""Judges the candidate on the test split, against thresholds and against the version before."""

@@ -18,6 +18,7 @@ class EvaluatorSpec(ComponentSpec):
         "model": ChannelParameter(type=standard_artifacts.Model),
         "baseline_model": ChannelParameter(type=artifacts.BaselineModel),
         "schema": ChannelParameter(type=standard_artifacts.Schema),
+        "ingest_report": ChannelParameter(type=artifacts.IngestReport),
     }
     OUTPUTS = {
         "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
@@ -45,6 +46,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         model: types.BaseChannel,
         baseline_model: types.BaseChannel,
         schema: types.BaseChannel,
+        ingest_report: types.BaseChannel,
         evaluation: str,
         thresholds: str,
         source_hash: str,
@@ -54,8 +56,9 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         Args:
           examples: raw examples (modules/features.py); the test split is read.
           model: the candidate, a SavedModel with serving_default.
-          baseline_model: the model that serves now, or baseline.json saying why there is none.
+          baseline_model: the version to compare with, or baseline.json saying why there is none.
           schema: of the raw examples.
+          ingest_report: its record of the images says which data a person has accepted.
           evaluation: JSON of the Evaluation settings (pipeline/config.py) without the thresholds.
           thresholds: JSON of the thresholds: metric to bounds (thresholds.py).
           source_hash: hash of the code that the step runs; a change runs it again.
@@ -70,6 +73,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 model=model,
                 baseline_model=baseline_model,
                 schema=schema,
+                ingest_report=ingest_report,
                 evaluation_settings=evaluation,
                 thresholds=thresholds,
                 source_hash=source_hash,

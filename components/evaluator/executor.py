@@ -3,23 +3,26 @@
 import json
 import logging
 
-import tensorflow_model_analysis as tfma
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_executor
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, path_utils
 
+from components.baseline.chosen import Chosen
+from components.data_record import DataRecord
 from components.errors import RunStopped
-from components.evaluator import analysis, predictions, verdict
+from components.evaluator import analysis, judgement, predictions
+from components.evaluator.baseline_records import BaselineRecords
 from components.evaluator.eval_config import BASELINE, CANDIDATE
 from components.evaluator.tfma_run import run_tfma
 from components.evaluator.thresholds import parse_thresholds
+from components.evaluator.verdict import verdict
 from modules.features import TEST_SPLIT
 from modules.storage import Location, files_below, location, make_folder
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
-    """Evaluates the candidate, and the serving model beside it, on the test split."""
+    """Evaluates the candidate, and the baseline beside it, on the test split."""
 
     def Do(self, input_dict, output_dict, exec_properties):
         thresholds = thresholds_or_stop(exec_properties["thresholds"])
@@ -32,9 +35,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         evaluation = json.loads(exec_properties["evaluation_settings"]) | {"thresholds": thresholds}
 
-        baseline = json.loads((baseline_folder / "baseline.json").read_text(encoding="utf-8"))
+        baseline = Chosen.read(baseline_folder)
         model_paths = {CANDIDATE: path_utils.serving_model_path(model.uri)}
-        if baseline["version"] is not None:
+        if baseline.version is not None:
             model_paths[BASELINE] = path_utils.serving_model_path(str(baseline_folder))
 
         def evaluate(model_paths):
@@ -49,15 +52,15 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             )
 
         baseline = evaluate_with_or_without_baseline(evaluate, model_paths, baseline, evaluation_folder)
+        records = BaselineRecords()
+        if baseline.version is not None:
+            records = BaselineRecords.read(model_paths[BASELINE])
         numbers = analysis.analyse(
-            predictions.read(predictions_folder), evaluation["top_k"], evaluation["confidence"]
+            predictions.read(predictions_folder), evaluation["top_k"], evaluation["confidence"], records
         )
         write_json(location(evaluation_folder) / analysis.FILE_NAME, numbers)
-
-        validation = None
-        if verdict.applies(thresholds, has_baseline=baseline["version"] is not None):
-            validation = tfma.load_validation_result(evaluation_folder)
-        decision = verdict.verdict(numbers, validation, thresholds, baseline) | {"thresholds": thresholds}
+        data = DataRecord.read(artifact_utils.get_single_uri(input_dict["ingest_report"])).fingerprint()
+        decision = verdict(numbers, evaluation, baseline, data, records.damage)
         write_blessing(blessing, decision)
         for reason in decision["reasons"]:
             logging.info("Evaluator: %s", reason)
@@ -71,13 +74,15 @@ def thresholds_or_stop(text: str) -> dict[str, dict]:
         raise RunStopped(str(error)) from None
 
 
-def evaluate_with_or_without_baseline(evaluate, model_paths: dict, baseline: dict, evaluation_folder: str):
-    """Evaluates; once more without the serving model when that cannot be run, as it must never block.
+def evaluate_with_or_without_baseline(
+    evaluate, model_paths: dict, baseline: Chosen, evaluation_folder: str
+) -> Chosen:
+    """Evaluates; once more without the baseline when that cannot be run, as it must never block.
 
     Args:
       evaluate: called with the model paths; raises when a model cannot be run.
       model_paths: "candidate", and "baseline" when there is one.
-      baseline: {"version", "reason"}.
+      baseline: the version to compare with, if there is one.
       evaluation_folder: emptied before the second attempt.
 
     Returns:
@@ -94,11 +99,10 @@ def evaluate_with_or_without_baseline(evaluate, model_paths: dict, baseline: dic
             file.unlink()
         evaluate({CANDIDATE: model_paths[CANDIDATE]})
         summary = str(error).strip().splitlines()[0][:300]
-        logging.warning("Evaluator: the serving model cannot be compared with: %s", error)
-        return {
-            "version": None,
-            "reason": f"version {baseline['version']} cannot be evaluated on this data: {summary}",
-        }
+        logging.warning("Evaluator: version %s cannot be compared with: %s", baseline.version, error)
+        return baseline.without_version(
+            f"version {baseline.version} cannot be evaluated on this data: {summary}"
+        )
     return baseline
 
 
@@ -107,7 +111,7 @@ def write_blessing(blessing, decision: dict) -> None:
     blessed = decision["blessed"]
     file_name = constants.BLESSED_FILE_NAME if blessed else constants.NOT_BLESSED_FILE_NAME
     value = constants.BLESSED_VALUE if blessed else constants.NOT_BLESSED_VALUE
-    write_json(location(blessing.uri) / verdict.FILE_NAME, decision)
+    write_json(location(blessing.uri) / judgement.FILE_NAME, decision)
     (location(blessing.uri) / file_name).write_bytes(b"")
     blessing.set_int_custom_property(constants.ARTIFACT_PROPERTY_BLESSED_KEY, value)
 

@@ -14,6 +14,7 @@ about 1,000 images. So intervals are computed here, from the same predictions:
 """
 
 import dataclasses
+import math
 
 import numpy as np
 from scipy import sparse, stats
@@ -40,6 +41,21 @@ def wilson(successes: int, trials: int, confidence: float) -> Interval:
         return Interval(float("nan"), 0.0, 1.0)
     low, high = stats.binomtest(int(successes), int(trials)).proportion_ci(confidence, method="wilson")
     return Interval(successes / trials, float(low), float(high))
+
+
+def newcombe(first_right: int, first: int, second_right: int, second: int, confidence: float) -> Interval:
+    """First share minus second share of independent images, each group of at least one.
+
+    Method 10 of Newcombe 1998, "Interval estimation for the difference between independent proportions",
+    Statistics in Medicine 17:873-890: Wilson's intervals of both shares, squared and added.
+    """
+    one, other = wilson(first_right, first, confidence), wilson(second_right, second, confidence)
+    value = one.value - other.value
+    return Interval(
+        value,
+        value - math.hypot(one.value - one.low, other.high - other.value),
+        value + math.hypot(one.high - one.value, other.value - other.low),
+    )
 
 
 def mcnemar_p_value(only_first_right: int, only_second_right: int) -> float:

@@ -1,4 +1,4 @@
-"""The metrics of metrics.py as one TFMA metric, so that TFMA slices, compares and validates them.
+"""The metrics of metrics.py as one TFMA metric, so that TFMA slices and compares them.
 
 TFMA has no macro recall, no top-label calibration error and no exact AUC, and takes its accuracies
 from Keras 2 objects, an example at a time. One combiner that gathers rows serves all of them, and the
@@ -31,11 +31,7 @@ def _computations(
 ) -> list[tfma.metrics.MetricComputation]:
     del name
     names = metrics.metric_values(np.array([0]), np.array([[1.0]]), top_k=1)
-    # TFMA looks for the thresholds of a MetricsSpec under keys that say nothing about example weights.
-    keys = {
-        metric: tfma.metrics.MetricKey(name=metric, model_name=model_name, example_weighted=None)
-        for metric in names
-    }
+    keys = {metric: tfma.metrics.MetricKey(name=metric, model_name=model_name) for metric in names}
     return [
         tfma.metrics.MetricComputation(
             keys=list(keys.values()),

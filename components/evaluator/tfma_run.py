@@ -1,4 +1,4 @@
-"""One Beam pipeline around TFMA: models over the test split, metrics, validation, predictions."""
+"""One Beam pipeline around TFMA: models over the test split, metrics, predictions."""
 
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -52,7 +52,7 @@ def run_tfma(
       schema: of the raw examples.
       model_paths: SavedModels with serving_default: "candidate", and "baseline" when there is one.
       evaluation: the Evaluation settings as plain data.
-      evaluation_folder: for TFMA's files, as tfma.load_eval_result and load_validation_result read them.
+      evaluation_folder: for TFMA's files, as tfma.load_eval_result reads them.
       predictions_folder: for predictions.npz.
     """
     config = eval_config(evaluation, has_baseline=BASELINE in model_paths)

@@ -23,9 +23,9 @@ class Threshold:
     at_most: Optional[float] = None
     """Upper bound of the metric on the test split."""
     change_at_least: Optional[float] = None
-    """Smallest allowed difference, candidate minus serving model; negative allows a loss. For metrics where more is better."""
+    """Smallest allowed difference, candidate minus baseline, on the images that both are compared on; negative allows a loss. For metrics where more is better."""
     change_at_most: Optional[float] = None
-    """Largest allowed difference, candidate minus serving model. For metrics where less is better."""
+    """Largest allowed difference, candidate minus baseline, on the images that both are compared on. For metrics where less is better."""
 
     @model_validator(mode="after")
     def check_bounds(self):

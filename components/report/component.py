@@ -66,7 +66,7 @@ class Report(base_component.BaseComponent):
           statistics: of all three splits.
           examples: where the pictures of the mistakes come from.
           model_run: the Trainer's history.
-          baseline_model: which serving model the candidate was compared with.
+          baseline_model: which version the candidate was compared with.
           evaluation: the Evaluator's numbers.
           blessing: the Evaluator's verdict.
           predictions: of every test image.

@@ -32,7 +32,7 @@ class Findings:
     history: dict  # history.json
     analysis: dict  # analysis.json of the Evaluator
     verdict: dict  # verdict.json of the Evaluator
-    baseline_choice: str  # why this serving model, or none, is the baseline
+    baseline_choice: str  # why this version, or none, is the baseline
     infra: dict  # verdict.json of InfraCheck
     push: dict  # push.json
     mistakes: list[dict]  # mistakes.surest_mistakes with picture_of's fields; image None without a picture
@@ -100,8 +100,8 @@ def metric_rows(compared: dict, top_k: int) -> list[dict]:
     """One row a metric: words, candidate, baseline and difference with the judgement "better" or "worse".
 
     Args:
-      compared: {"metrics", "baseline", "difference"} as the Evaluator writes them, the last two None
-        without a serving model.
+      compared: {"metrics", "compared", "baseline", "difference"} as the Evaluator writes them, the last
+        two None when there was nothing to compare with.
       top_k: k of top_k_accuracy.
     """
     rows = []
@@ -115,12 +115,28 @@ def metric_rows(compared: dict, top_k: int) -> list[dict]:
                 "meaning": meaning,
                 "share": name in SHARES,
                 "candidate": value,
+                "candidate_compared": compared["compared"]["metrics"][name] if difference else None,
                 "baseline": compared["baseline"][name] if compared["baseline"] else None,
                 "difference": difference,
                 "judgement": judgement(name, difference),
             }
         )
     return rows
+
+
+def left_out(compared: dict | None) -> list[str]:
+    """Which images the two models were not compared on, and how many: in words, none for none."""
+    if compared is None:
+        return []
+    trained_on = compared["left_out"]["trained_on"]
+    of_baseline, of_candidate = (
+        sum(compared["left_out"][f"unknown_to_{model}"].values()) for model in ("baseline", "candidate")
+    )
+    return (
+        [f"{trained_on:,} that it was trained on"] * bool(trained_on)
+        + [f"{of_baseline:,} of classes that it does not know"] * bool(of_baseline)
+        + [f"{of_candidate:,} of classes that the candidate does not know"] * bool(of_candidate)
+    )
 
 
 def judgement(name: str, difference: dict | None) -> str | None:

@@ -9,6 +9,7 @@ from tfx.components.statistics_gen import stats_artifact_utils
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 
+from components.baseline.chosen import Chosen
 from components.report import content, mistakes, render, scalars
 from components.report.made_from import made_from, package_versions
 from components.report.publish import PAGE, SUMMARY, publish, publish_index
@@ -41,7 +42,7 @@ class Executor(base_executor.BaseExecutor):
             history=read_json(folder("model_run") / "history.json"),
             analysis=read_json(folder("evaluation") / "analysis.json"),
             verdict=verdict,
-            baseline_choice=read_json(folder("baseline_model") / "baseline.json")["reason"],
+            baseline_choice=Chosen.read(folder("baseline_model")).reason,
             infra=read_json(folder("infra_blessing") / "verdict.json"),
             push=push,
             mistakes=pictured_mistakes(folder("predictions") / "predictions.npz", test_folder),

@@ -32,6 +32,7 @@ def render(found: content.Findings) -> str:
         written=found.finished.strftime("%Y-%m-%d %H:%M UTC"),
         headline=content.headline(found),
         reasons=content.reasons(found),
+        left_out=content.left_out(found.analysis["compared"]),
         metric_rows=content.metric_rows(found.analysis, found.analysis["top_k"]),
         per_class=per_class[:LONGEST_TABLE],
         more_classes=per_class[LONGEST_TABLE:],
