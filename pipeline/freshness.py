@@ -69,8 +69,8 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
     summary = read_summary(config.output)
     if summary is None:
         return Freshness(None, ())
-    if summary.outcome in WHY_AGAIN:
-        return Freshness(summary, (WHY_AGAIN[summary.outcome],))
+    if summary.outcome == "failed":
+        return Freshness(summary, (WHY_AGAIN["failed"],))
     before = summary.made_from
     if before is None:
         return Freshness(summary, ("that run does not say what it was made from",))
@@ -89,6 +89,8 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
         for package, version in now["versions"].items()
         if before["versions"].get(package) != version
     ]
+    if summary.outcome == "judged":
+        changes.append(WHY_AGAIN["judged"])
     rolled_back = None
     if before["serving"] != now["serving"]:
         rolled_back = history.rolled_back_since(destination, before["serving"])

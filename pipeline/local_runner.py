@@ -34,33 +34,34 @@ class ExitCode(enum.IntEnum):
     DATA_REFUSED = 4
 
 
-def run(config: Config, source_fingerprint: str) -> ExitCode:
+def run(config: Config, source_fingerprint: str, because: str = "", push: bool = True) -> ExitCode:
     """Runs the pipeline; returns how it ended. Prints progress, then the verdict and where things lie.
 
     Args:
       config: a complete, checked config with absolute paths.
       source_fingerprint: of the images, see pipeline.source_state.
+      because: why it is started, in a person's words; may be empty.
+      push: False judges the model only.
 
     Raises:
       output_lock.OutputInUse: when another run uses the output folder.
       ConnectionError: when weights have to be downloaded and cannot be.
       DiskFull: when there is no room outside of a step.
     """
-    output = Path(config.output)
     try:
-        return _run_locked(config, source_fingerprint, output)
+        return _run_locked(Run(config, source_fingerprint, because, push))
     except Exception as error:
         if not is_full_disk(error):
             raise
         raise DiskFull(f"{explanation(config)}.") from error
 
 
-def _run_locked(config: Config, source_fingerprint: str, output: Path) -> ExitCode:
+def _run_locked(run: Run) -> ExitCode:
+    config, output = run.config, Path(run.config.output)
     with output_lock.exclusive(output):
-        run = Run(config, source_fingerprint)
         with failure_recorded(run):
-            found = freshness.look(config, source_fingerprint)
-        if found.is_fresh and (output / PAGE).exists():
+            found = freshness.look(config, run.source_fingerprint)
+        if holds(found, run) and (output / PAGE).exists():
             print_summary(plain_console(), found.summary, output, unchanged=found)
             return exit_code_of(found.summary)
         with failure_recorded(run):
@@ -69,6 +70,15 @@ def _run_locked(config: Config, source_fingerprint: str, output: Path) -> ExitCo
             with quiet_console(run.log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
                 console.print(f"Headstart {__version__}: {config.name}. The log is {run.log_file}")
                 return _run_dag(run, console)
+
+
+def holds(found: freshness.Freshness, run: Run) -> bool:
+    """Whether the result of the last run is that of this one, which then has nothing to do."""
+    if found.summary is not None and found.summary.outcome == "withdrawn" and run.because:
+        return False  # it may name the model that was withdrawn
+    if not run.push and found.changes == (freshness.WHY_AGAIN["judged"],):
+        return True
+    return found.is_fresh
 
 
 def _run_dag(run: Run, console: Console) -> ExitCode:
@@ -81,6 +91,8 @@ def _run_dag(run: Run, console: Console) -> ExitCode:
         source_fingerprint=source_state.cache_key(run.config.output, run.source_fingerprint),
         serving_state=serving_versions.state(run.config.push.destination),
         run_id=run.id,
+        because=run.because,
+        push=run.push,
     )
     pipeline = dag.create_pipeline(
         run.config,

@@ -30,11 +30,15 @@ class Run:
     Attributes:
       config: complete.
       source_fingerprint: of the images, see components.image_example_gen.listing.
+      because: why, in a person's words; may be empty.
+      push: False judges the model only.
       started: UTC.
     """
 
     config: Config
     source_fingerprint: str
+    because: str = ""
+    push: bool = True
     started: datetime = dataclasses.field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property

@@ -70,6 +70,8 @@ def reasons(found: Findings) -> list[str]:
         sentences.append(f"Not pushed again: {found.push['reason']}.")
     if found.push["outcome"] == "withdrawn":
         sentences.append(f"Not pushed: {found.push['reason']}.")
+    if found.push["outcome"] == "judged":
+        sentences.append("Not pushed: the run was started with --no-push. The next run without it pushes it.")
     return sentences
 
 
@@ -88,11 +90,13 @@ def headline(found: Findings) -> dict:
             "title": f"Unchanged: version {version} is this very model",
             "detail": found.push["path"],
         }
+    stays = "Nothing serves." if version is None else f"Version {version} goes on serving."
+    if outcome == "judged":
+        return {"tone": "good", "title": "Judged: blessed, and not pushed (--no-push)", "detail": stays}
     refused = {
         "not_blessed": "Not blessed: the model was not pushed",
         "withdrawn": "Withdrawn: this model was rolled back, and not pushed again",
     }
-    stays = "Nothing serves." if version is None else f"Version {version} goes on serving."
     return {"tone": "bad", "title": refused[outcome], "detail": stays}
 
 

@@ -8,6 +8,7 @@ import click
 
 from pipeline.commands.common import (
     BAD_INPUT,
+    BECAUSE_OPTION,
     CONFIG_ARGUMENT,
     SET_OPTION,
     UserError,
@@ -71,8 +72,12 @@ def check(config: str, sets: tuple[str, ...]) -> None:
 
 @click.command()
 @CONFIG_ARGUMENT
+@click.option(
+    "--no-push", is_flag=True, help="Judge the model against the one that serves, and push nothing."
+)
+@BECAUSE_OPTION
 @SET_OPTION
-def run(config: str, sets: tuple[str, ...]) -> int:
+def run(config: str, no_push: bool, because: str, sets: tuple[str, ...]) -> int:
     """Run the pipeline that a CONFIG describes, on this machine.
 
     What is finished is kept: the same command continues after Ctrl-C or a crash, and does nothing
@@ -81,7 +86,7 @@ def run(config: str, sets: tuple[str, ...]) -> int:
 
     \b
     Exit codes:
-      0  the model was pushed, or nothing has changed
+      0  the model was pushed, or nothing has changed; with --no-push: it is blessed
       2  the config or the command is wrong, or a disk is full
       3  the model was not blessed; what served before still serves
       4  the data was refused before training
@@ -92,6 +97,8 @@ def run(config: str, sets: tuple[str, ...]) -> int:
       headstart run pipeline/configs/quickstart.yaml
       headstart run photos.yaml --set training.recipe.fine_tuning.epochs=20 --set training.batch_size=64
       headstart run photos.yaml --set output=runs/second_try
+      headstart run photos.yaml --no-push            the next run without it pushes, and trains nothing
+      headstart run photos.yaml --because "version 7: the decoder is fixed"
     """
     from pipeline.notify import failures_notified
 
@@ -106,7 +113,7 @@ def run(config: str, sets: tuple[str, ...]) -> int:
 
     try:
         fingerprint = source_state.fingerprint(checkup.listing, loaded.output)
-        return int(local_runner.run(loaded, fingerprint))
+        return int(local_runner.run(loaded, fingerprint, because, push=not no_push))
     except (output_lock.OutputInUse, ConnectionError, StorageError, DiskFull) as error:
         raise UserError(str(error)) from None
 
