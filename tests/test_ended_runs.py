@@ -134,38 +134,41 @@ def test_data_that_ingest_refuses_are_not_tried_again_either(project, config, ca
         (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk that holds"),
     ],
 )
-def test_a_step_that_fails_leaves_a_report_that_says_so_and_the_next_run_goes_on(
+def test_a_step_that_fails_leaves_a_report_that_says_so(
     project, config, capfd, monkeypatch, error, exit_code, reason
 ):
     finish_a_run(config, "older images")
-    with monkeypatch.context() as broken:
-        break_a_step(broken, error)
-        assert main(RUN) == exit_code
+    break_a_step(monkeypatch, error)
+    assert main(RUN) == exit_code
     assert reason in capfd.readouterr().out
 
     summary = newest(project)
     assert (summary.outcome, summary.step, summary.made_from) == ("failed", "SchemaGen", None)
     assert summary.reasons[0].startswith(reason)
-    assert list(summary.step_seconds) == ["ImageExampleGen", "StatisticsGen", "SchemaGen"]
+    assert list(summary.step_seconds) == BEFORE_THE_CHECK[:3]
     assert summary.seconds is not None
     assert "Failed at the step SchemaGen" in page(project)
     assert reason in page(project)
     assert f"The log is {project}/runs/photos/logs/{summary.run_id}.log" in page(project)
-    assert written_bytes(config.output) > 0
-
     assert main(FRESH) == 5
     assert capfd.readouterr().out == f"Stale since the run of {summary.written}: it failed.\n"
+
+
+def test_after_a_failed_run_the_same_command_goes_on_from_what_is_finished(
+    project, config, capfd, monkeypatch
+):
+    finish_a_run(config, "older images")
+    with monkeypatch.context() as broken:
+        break_a_step(broken, KeyError("label"))
+        assert main(RUN) == 1
+    assert written_bytes(config.output) > 0
+    capfd.readouterr()
+
     assert main(RUN) == 4
-    shown = capfd.readouterr().out
-    assert " 1/13  ImageExampleGen           cached\n" in shown
+    assert " 1/13  ImageExampleGen           cached\n" in capfd.readouterr().out
     assert newest(project).step == "DataCheck"
-    assert {
-        json.loads(file.read_text())["outcome"] for file in project.glob("runs/photos/reports/*/*.json")
-    } == {
-        "pushed",
-        "failed",
-        "data_refused",
-    }
+    kept = [json.loads(file.read_bytes()) for file in project.glob("runs/photos/reports/*/summary.json")]
+    assert sorted(summary["outcome"] for summary in kept) == ["data_refused", "failed", "pushed"]
 
 
 def test_a_run_that_cannot_start_leaves_a_report_that_says_so(project, config, capfd, monkeypatch):
