@@ -63,7 +63,7 @@ def index_of(
     for file in listing.files:
         is_young = _changed_ns(file) > reading_since_ns - COARSEST_CLOCK_NS
         files[file.path] = UNKNOWN_STAT if is_young else _stat(file), contents[file.path]
-    return SourceIndex(listing.fingerprint(contents), files, dict(cache_keys or {}))
+    return SourceIndex(listing.fingerprint(contents), files, reading_since_ns, dict(cache_keys or {}))
 
 
 def _stat(file: SourceFile) -> str:
