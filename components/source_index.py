@@ -32,7 +32,7 @@ class SourceIndex:
       fingerprint: 64 hexadecimal digits over path, class, split and content of all files, see
         Listing.fingerprint.
       files: {path: (stat, SHA-256 of the content)} of all listed files. The stat is UNKNOWN_STAT for a file
-        that must be read once more.
+        that must be read once more: it could not be read, or may have changed again since.
       seen_ns: when it was seen like that, in nanoseconds since the epoch.
       cache_keys: {fingerprint: the source_fingerprint under which TFX's cache has examples of it}, where the
         two differ: the first run of all starts before anything was read.
@@ -40,7 +40,7 @@ class SourceIndex:
 
     fingerprint: str
     files: dict[str, tuple[str, bytes]]
-    seen_ns: int = 0
+    seen_ns: int = dataclasses.field(default=0, compare=False)
     cache_keys: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def cache_key(self, fingerprint: str) -> str:

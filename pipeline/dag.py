@@ -34,7 +34,7 @@ REFUSAL_FILE = "data_verdict.json"  # in the output folder, after a run that Dat
 class Surroundings:
     """What a run finds around it: it decides, beside the config, which steps the cache may serve."""
 
-    source_fingerprint: str  # of the images: see components.image_example_gen.listing
+    source_fingerprint: str  # of the images, as the cache knows them: see pipeline.source_state.cache_key
     serving_state: str  # of the push destination: see components.serving_versions
     run_id: str  # unique to the run: the push is never taken from the cache
     file_hash: Callable[[str], str] = file_hash  # of a file that the config names

@@ -27,7 +27,8 @@ INDEX = SourceIndex(
 @pytest.mark.parametrize("index", [INDEX, NO_INDEX], ids=["files", "no file"])
 def test_an_index_is_read_as_it_was_written(tmp_path, index):
     index.write(tmp_path)
-    assert SourceIndex.read(tmp_path) == index
+    assert (found := SourceIndex.read(tmp_path)) == index
+    assert found.seen_ns == index.seen_ns
     assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
 
 
