@@ -32,13 +32,15 @@ class SourceIndex:
       fingerprint: 64 hexadecimal digits over path, class, split and content of all files, see
         Listing.fingerprint.
       files: {path: (stat, SHA-256 of the content)} of all listed files. The stat is UNKNOWN_STAT for a file
-        that must be read once more.
+        that must be read once more: it could not be read, or may have changed again since.
+      seen_ns: when it was seen like that, in nanoseconds since the epoch.
       cache_keys: {fingerprint: the source_fingerprint under which TFX's cache has examples of it}, where the
         two differ: the first run of all starts before anything was read.
     """
 
     fingerprint: str
     files: dict[str, tuple[str, bytes]]
+    seen_ns: int = dataclasses.field(default=0, compare=False)
     cache_keys: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def cache_key(self, fingerprint: str) -> str:
@@ -80,7 +82,7 @@ class SourceIndex:
                 hashes = arrays["hashes"].tobytes()
             contents = (hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES))
             files = dict(zip(paths, zip(stats, contents, strict=True), strict=True))
-            return cls(about["fingerprint"], files, about["cache_keys"])
+            return cls(files=files, **about)
         except Exception:  # numpy and zipfile raise many kinds, by what the damaged bytes mean
             return None
 
@@ -88,7 +90,7 @@ class SourceIndex:
         """Writes the index into a folder, as a whole; equal indices give equal bytes."""
         import numpy as np
 
-        about = {"fingerprint": self.fingerprint, "cache_keys": self.cache_keys}
+        about = {name: getattr(self, name) for name in ("fingerprint", "seen_ns", "cache_keys")}
         arrays = {
             "about": json.dumps(about).encode(),
             "paths": "\0".join(self.files).encode(),

@@ -36,7 +36,7 @@ GRAPH_SOURCES = ("modules/serving.py", "modules/preprocessing.py", "modules/mode
 class Surroundings:
     """What a run finds around it: it decides, beside the config, which steps the cache may serve."""
 
-    source_fingerprint: str  # of the images: see components.image_example_gen.listing
+    source_fingerprint: str  # of the images, as the cache knows them: see pipeline.source_state.cache_key
     serving_state: str  # of the push destination: see components.serving_versions
     run_id: str  # unique to the run: what is published is never taken from the cache
     started_by: str = "headstart run"

@@ -16,13 +16,19 @@ from modules.storage import location, upload_tree
 from tests.test_ingest_tfrecords import records_of, write_records
 from tests.tiny_ingest import png, run_ingest, write, write_classes
 
-INDEX = SourceIndex("f1", {"cat/größer.png": ("9 @17", b"a" * 32), "dog/1.png": ("", b"b" * 32)}, {"f1": "k"})
+INDEX = SourceIndex(
+    "f1",
+    {"cat/größer.png": ("9 @17", b"a" * 32), "dog/1.png": ("", b"b" * 32)},
+    seen_ns=2,
+    cache_keys={"f1": "k"},
+)
 
 
 @pytest.mark.parametrize("index", [INDEX, NO_INDEX], ids=["files", "no file"])
 def test_an_index_is_read_as_it_was_written(tmp_path, index):
     index.write(tmp_path)
-    assert SourceIndex.read(tmp_path) == index
+    assert (found := SourceIndex.read(tmp_path)) == index
+    assert found.seen_ns == index.seen_ns
     assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
 
 
@@ -93,20 +99,25 @@ def test_a_file_that_is_too_large_for_an_image_is_known_by_its_size(tmp_path, mo
     assert settle(list_images(str(source)), before).fingerprint != before.fingerprint
 
 
-def test_images_in_a_bucket_have_the_fingerprint_of_the_same_images_on_a_disk(tmp_path, s3_bucket):
+@pytest.fixture(params=["s3_bucket", "gcs_bucket"])
+def bucket(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_images_in_a_bucket_have_the_fingerprint_of_the_same_images_on_a_disk(tmp_path, bucket):
     source = write_classes(tmp_path / "images", images_a_class=12)
-    upload_tree(source, f"{s3_bucket}/photos")
+    upload_tree(source, f"{bucket}/photos")
     on_disk = settle(list_images(str(source)), NO_INDEX)
-    in_bucket = settle(list_images(f"{s3_bucket}/photos"), NO_INDEX)
+    in_bucket = settle(list_images(f"{bucket}/photos"), NO_INDEX)
     assert in_bucket.fingerprint == on_disk.fingerprint
-    assert settle(list_images(f"{s3_bucket}/photos"), in_bucket) is in_bucket
+    assert settle(list_images(f"{bucket}/photos"), in_bucket) is in_bucket
 
 
-def test_tfrecords_in_a_bucket_have_the_fingerprint_of_the_same_files_on_a_disk(tmp_path, s3_bucket):
+def test_tfrecords_in_a_bucket_have_the_fingerprint_of_the_same_files_on_a_disk(tmp_path, bucket):
     write(tmp_path / "data" / "a.tfrecord.gz", gzip.compress(b""))
     write_records(tmp_path / "data" / "b.tfrecord.gz", records_of(count=3), "GZIP")
-    upload_tree(tmp_path / "data", f"{s3_bucket}/data")
-    places = (str(tmp_path / "data"), f"{s3_bucket}/data")
+    upload_tree(tmp_path / "data", f"{bucket}/data")
+    places = (str(tmp_path / "data"), f"{bucket}/data")
     assert len({settle(list_images(place), NO_INDEX).fingerprint for place in places}) == 1
 
 
@@ -135,16 +146,24 @@ def test_the_index_of_a_run_is_published_to_its_output(ingested, output):
 
 def test_a_later_look_at_the_same_contents_stays(ingested, output):
     """Ingest may have come from the cache: its index is of the day when it ran."""
-    later = SourceIndex("f1", {path: ("9 @99", hash_) for path, (_, hash_) in INDEX.files.items()})
+    later = SourceIndex("f1", {path: ("9 @99", hash_) for path, (_, hash_) in INDEX.files.items()}, seen_ns=3)
     location(output).mkdir(parents=True, exist_ok=True)
     later.write(output)
     publish_index(ingested, output)
     assert SourceIndex.read(output) == dataclasses.replace(later, cache_keys={"f1": "k"})
 
 
+def test_an_ingest_that_saw_the_same_contents_later_replaces_an_earlier_look(ingested, output):
+    """Such as one in a cluster, where `fresh` may not write to the output."""
+    location(output).mkdir(parents=True, exist_ok=True)
+    dataclasses.replace(INDEX, files={}, seen_ns=1).write(output)
+    publish_index(ingested, output)
+    assert SourceIndex.read(output) == INDEX
+
+
 def test_what_the_cache_has_of_other_contents_is_not_forgotten(ingested, output):
     location(output).mkdir(parents=True, exist_ok=True)
-    SourceIndex("f0", {}, {"f0": "k0"}).write(output)
+    SourceIndex("f0", {}, seen_ns=3, cache_keys={"f0": "k0"}).write(output)
     publish_index(ingested, output)
     assert SourceIndex.read(output) == dataclasses.replace(INDEX, cache_keys={"f0": "k0", "f1": "k"})
 

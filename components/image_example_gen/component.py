@@ -54,9 +54,9 @@ class ImageExampleGen(base_beam_component.BaseBeamComponent):
           tfrecord_keys: JSON of pipeline.config.TFRecordKeys.
           max_megapixels: larger images are set aside before they are decoded.
           images_per_shard: images in one output file, roughly.
-          source_fingerprint: of the source, see Listing.fingerprint; it makes TFX's cache notice images that
-            were added, removed or changed. The executor does not read it: the report has that of the
-            images which the step found.
+          source_fingerprint: of the source, see SourceIndex.cache_key; it makes TFX's cache notice images
+            that were added, removed or changed. The report has that of the images which the step found,
+            and the index beside it says under which one the cache has them.
           source_hash: hash of the code, for the cache as well.
         """
         super().__init__(

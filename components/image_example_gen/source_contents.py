@@ -62,8 +62,9 @@ def index_of(
     files = {}
     for file in listing.files:
         is_young = _changed_ns(file) > reading_since_ns - COARSEST_CLOCK_NS
-        files[file.path] = UNKNOWN_STAT if is_young else _stat(file), contents[file.path]
-    return SourceIndex(listing.fingerprint(contents), files, dict(cache_keys or {}))
+        is_known = contents[file.path] != NOTHING and not is_young
+        files[file.path] = _stat(file) if is_known else UNKNOWN_STAT, contents[file.path]
+    return SourceIndex(listing.fingerprint(contents), files, reading_since_ns, dict(cache_keys or {}))
 
 
 def _stat(file: SourceFile) -> str:

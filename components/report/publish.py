@@ -47,8 +47,8 @@ def publish_index(ingest_report: "str | Location", output: str) -> None:
     """Writes what ingest knows about the files of the source into the output folder.
 
     Whoever publishes a summary calls this first: `fresh` compares the source with the summary, and reads the
-    whole source where the index does not know it. An index of the same contents stays: ingest may have come
-    from the cache, and then the one in the output has seen the files later.
+    whole source where the index does not know it. Where ingest came from the cache, the index in the output
+    may have seen the same files later; then it stays.
 
     Args:
       ingest_report: folder or address of ingest's artifact.
@@ -59,8 +59,8 @@ def publish_index(ingest_report: "str | Location", output: str) -> None:
         return
     before = SourceIndex.read(output)
     if before is not None:
-        files = before.files if before.fingerprint == ingested.fingerprint else ingested.files
+        is_later = before.fingerprint == ingested.fingerprint and before.seen_ns > ingested.seen_ns
         cache_keys = before.cache_keys | ingested.cache_keys
-        ingested = dataclasses.replace(ingested, files=files, cache_keys=cache_keys)
+        ingested = dataclasses.replace(before if is_later else ingested, cache_keys=cache_keys)
     if ingested != before:
         ingested.write(output)
