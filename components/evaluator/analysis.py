@@ -44,7 +44,7 @@ def analyse(
       test_set: fingerprint of the test images;
       metrics: {name: {value, low, high}} of the candidate;
       compared: {images, metrics, left_out}: how many images, the candidate on these, and what was left out
-        (see Comparison); None without a baseline;
+        (see Comparison; not repeated in slices); None without a baseline;
       baseline, difference: {name: {value, low, high}}, and mcnemar: {p_value, only_candidate_right,
         only_baseline_right}; None when there is no image to compare on;
       baseline_fall: see fall.py;

@@ -61,7 +61,7 @@ def comparison(predictions: Predictions, trained_on: Collection[str]) -> Compari
 
 def seen(predictions: Predictions, trained_on: Collection[str]) -> np.ndarray:
     """bool [n]: the image is one of those that the baseline was trained on."""
-    return np.isin(predictions.content_hash, np.array(sorted(trained_on), dtype=str))
+    return np.array([content_hash in trained_on for content_hash in predictions.content_hash.tolist()])
 
 
 def _in_columns(probabilities: np.ndarray, classes: np.ndarray, columns: np.ndarray) -> np.ndarray:

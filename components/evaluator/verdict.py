@@ -178,7 +178,7 @@ def _fall_sentence(fall: dict, evaluation: dict, baseline: Chosen, data: str, ac
         f"{which} was right about {_share(recorded)} when it was judged ({recorded['judged']}, test set "
         f"{recorded['test_set']}), and is right about {_share(present)} of the same classes today (test set "
         f"{present['test_set']}, without what it was trained on). That is a fall of at least "
-        f"{100 * fall['low']:.1f} points with {evaluation['confidence']:.0%} confidence; "
+        f"{100 * fall['low']:.1f} points with {100 * evaluation['confidence']:g}% confidence; "
         f"evaluation.max_baseline_fall is {evaluation['max_baseline_fall']:g}"
     )
     if accepted:
