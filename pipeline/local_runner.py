@@ -18,6 +18,7 @@ from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
 from pipeline.full_disk import DiskFull, explanation, is_full_disk
 from pipeline.notify import ending_of, failure_of, failures_notified, notify
+from pipeline.prune import prune_after_run
 from pipeline.stopping import stopped_by_signals
 from pipeline.weights_server import missing_weights
 
@@ -66,7 +67,9 @@ def _run_locked(config: Config, source_fingerprint: str, output: Path) -> ExitCo
                 raise ConnectionError(missing)
             with quiet_console(log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
                 console.print(f"Headstart {__version__}: {config.name}. The log is {log_file}")
-                return _run_dag(config, source_fingerprint, run_id, console)
+                code = _run_dag(config, source_fingerprint, run_id, console)
+                prune_after_run(config)
+                return code
 
 
 def _run_dag(config: Config, source_fingerprint: str, run_id: str, console: Console) -> ExitCode:

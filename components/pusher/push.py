@@ -51,7 +51,7 @@ def push(
     if is_remote(destination):
         return push_to_store(saved_model_dir, content_hash, destination, training_statistics, remarks)
     _make_folder(destination)
-    with _locked(destination):
+    with locked(destination):
         for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
             shutil.rmtree(leftover)
         newest = serving_versions.serving_version(destination) or 0
@@ -72,8 +72,11 @@ def push(
 
 
 @contextlib.contextmanager
-def _locked(destination: Path) -> Iterator[None]:
-    """Waits until no other process pushes to the destination. The lock ends with its process."""
+def locked(destination: Path) -> Iterator[None]:
+    """Waits until no other process pushes to a local destination or removes from it.
+
+    The lock ends with its process.
+    """
     with (destination / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

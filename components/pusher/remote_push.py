@@ -158,6 +158,28 @@ def remove_leftovers(destination: Location) -> None:
             file.unlink(missing_ok=True)
 
 
+def remove_from_store(version_dir: Location) -> None:
+    """Removes a version, its manifest first: nobody who looks for versions finds half of it.
+
+    A claim holds the number for as long as other files are there, so that no push writes among them. That of
+    a removal which was killed lets a later push remove the rest, see `remove_leftovers`.
+    """
+    claim_file = _claim_file(version_dir.parent, int(version_dir.name))
+    content = {"token": secrets.token_hex(16), "claimed_at": datetime.now(timezone.utc).isoformat()}
+    is_new = create(claim_file, json.dumps(content).encode())
+    files = files_below(version_dir)
+    first = [name for name in (serving_versions.MANIFEST, "saved_model.pb") if name in files]
+    for name in [*first, *(name for name in files if name not in first)]:
+        _remove(files[name])
+    if is_new:
+        _remove(claim_file)
+
+
+def _remove(file: Location) -> None:
+    with explained(file):
+        file.unlink(missing_ok=True)
+
+
 def _claim_file(destination: Location, version: int) -> Location:
     return destination / CLAIMS / f"{version}.json"
 

@@ -99,3 +99,12 @@ def _training_statistics(version: Version) -> bytes:
             return file.read_bytes()
     except FileNotFoundError:
         return b""  # of a version that somebody else put there: then no drift is looked for
+
+
+def fallback(versions: list[Version], destination: str) -> Version | None:
+    """Returns the version that a rollback without `to` would go back to; None when there is none."""
+    with_model = [version for version in versions if serving_versions.has_model(version.path)]
+    try:
+        return _target(with_model, versions, destination, None)
+    except ValueError:
+        return None
