@@ -65,6 +65,7 @@ setup(
         "tensorflow-model-analysis",
         "tensorflow-transform",
         "tfx-bsl",
+        "ml-metadata",
     ],
     extras_require={"dev": ["flask", "flask-cors", "moto[s3]>=5", "pytest>=8", "ruff>=0.14"]},
     entry_points={"console_scripts": ["headstart=pipeline.cli:main"]},

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import typing
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 if typing.TYPE_CHECKING:
@@ -183,6 +184,40 @@ def files_below(folder: "str | os.PathLike | UPath") -> dict[str, Location]:
     # Object stores' consoles make "folders": empty objects whose names end with a slash.
     names = [name[len(prefix) :] for name in found if name.startswith(prefix) and not name.endswith("/")]
     return {name: root / name for name in names if name}
+
+
+class FileFacts(typing.NamedTuple):
+    """What a listing tells of a file."""
+
+    byte_size: int
+    changed: datetime
+
+
+def facts_below(folder: "str | os.PathLike | UPath") -> dict[str, FileFacts]:
+    """Returns size and last change (UTC) of the files below a folder by their relative names.
+
+    Links are not followed. An address costs one listing.
+    """
+    root = location(folder)
+    found = {}
+    if is_remote(root):
+        prefix = root.path.rstrip("/") + "/"
+        with explained(root):
+            listed = root.fs.find(prefix, detail=True)
+        for name, info in listed.items():
+            if name.startswith(prefix) and not name.endswith("/"):
+                changed = info.get("LastModified") or info["mtime"]  # S3's name, Google's
+                found[name[len(prefix) :]] = FileFacts(info["size"], changed)
+        return found
+    for place, folders, names in os.walk(root):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        for name in [*links, *names]:
+            path = os.path.join(place, name)
+            with contextlib.suppress(FileNotFoundError):  # of somebody who is at work there
+                stat = os.lstat(path)
+                changed = datetime.fromtimestamp(stat.st_mtime, timezone.utc)
+                found[os.path.relpath(path, root)] = FileFacts(stat.st_size, changed)
+    return found
 
 
 def local_copy(address: str | os.PathLike, folder: str | os.PathLike | None = None) -> str:

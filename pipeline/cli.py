@@ -43,6 +43,7 @@ def cli() -> None:
       headstart check photos.yaml        see what is wrong, in a second
       headstart run photos.yaml          train, evaluate, push; writes a report
       headstart predict cat.jpg --config photos.yaml
+      headstart prune photos.yaml        remove what the config does not keep of old runs and versions
       headstart submit photos.yaml       the same run in a cluster; schedule repeats it
     """
 
@@ -51,6 +52,7 @@ for command in (
     local.init,
     local.check,
     local.run,
+    local.prune,
     local.list_group,
     local.doctor,
     models.predict,

@@ -10,6 +10,7 @@ from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, 
 from modules.settings import settings
 from pipeline.beam_config import Beam
 from pipeline.cluster_config import Cluster
+from pipeline.keep_config import Keep
 from pipeline.notify_config import Notify
 
 SplitShare = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -171,3 +172,5 @@ class Config:
     """Where and how the steps run in a cluster; a local run does not read it."""
     notify: Optional[Notify] = None
     """Who is told how a run ended."""
+    keep: Keep = Keep()
+    """What `headstart prune`, and each run on this machine at its end, leaves of runs and versions."""

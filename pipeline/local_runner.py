@@ -17,6 +17,7 @@ from pipeline.config import Config
 from pipeline.console import plain_console, quiet_console
 from pipeline.full_disk import DiskFull, explanation, is_full_disk
 from pipeline.notify import ending_of, notify
+from pipeline.prune import prune_after_run
 from pipeline.run_record import Run, failure_recorded, reason, record
 from pipeline.stopping import stopped_by_signals
 from pipeline.weights_server import missing_weights
@@ -69,7 +70,9 @@ def _run_locked(run: Run) -> ExitCode:
                 raise ConnectionError(missing)
             with quiet_console(run.log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
                 console.print(f"Headstart {__version__}: {config.name}. The log is {run.log_file}")
-                return _run_dag(run, console)
+                code = _run_dag(run, console)
+                prune_after_run(config)
+                return code
 
 
 def holds(found: freshness.Freshness, run: Run) -> bool:

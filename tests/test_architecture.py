@@ -32,6 +32,8 @@ LIGHT_MODULES = [
     "pipeline.version_list",
     "components.pusher.rollback",
     "pipeline.mirroring",
+    "pipeline.notify",
+    "pipeline.prune",
 ]
 HEAVY_PACKAGES = {"tensorflow", "keras", "tfx", "apache_beam"}
 

@@ -61,6 +61,7 @@ def test_every_help_has_examples(capsys, command):
         ["predict", "--help"],
         ["doctor", "--offline"],
         ["fresh", "photos.yaml"],
+        ["prune", "photos.yaml", "--set", "keep.runs=1"],
     ],
     ids=" ".join,
 )

@@ -59,7 +59,7 @@ def push(
     if is_remote(destination):
         return push_to_store(parcel, destination)
     _make_folder(destination)
-    with _locked(destination):
+    with locked(destination):
         for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
             shutil.rmtree(leftover)
         if (serving := history.serving(destination)) and identity.equals(history.identity_of(serving)):
@@ -88,8 +88,11 @@ def _highest_number(destination: Path) -> int:
 
 
 @contextlib.contextmanager
-def _locked(destination: Path) -> Iterator[None]:
-    """Waits until no other process pushes to the destination. The lock ends with its process."""
+def locked(destination: Path) -> Iterator[None]:
+    """Waits until no other process pushes to a local destination or removes from it.
+
+    The lock ends with its process.
+    """
     with (destination / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -69,8 +69,7 @@ def claim(destination: Location, token: str) -> int:
     """Returns a number above all others that no other push will write to."""
     while True:
         version = max(numbers(destination), default=0) + 1
-        content = json.dumps({"token": token, "claimed_at": _now()})
-        if not create(_claim_file(destination, version), content.encode()):
+        if not create(_claim_file(destination, version), _claim(token)):
             if holder(destination, version) != token:
                 continue
         elif files_below(destination / str(version)):
@@ -155,6 +154,27 @@ def remove_leftovers(destination: Location) -> None:
             for leftover in files_below(destination / number).values():
                 leftover.unlink(missing_ok=True)
             file.unlink(missing_ok=True)
+
+
+def remove_from_store(version_dir: Location) -> None:
+    """Removes a version, its manifest first: nobody who looks for versions finds half of it.
+
+    Its claim becomes one of a push that has not ended, so that a later push removes the rest when this is
+    killed (see `remove_leftovers`); then it is a finished one again, and the number never comes back.
+    """
+    destination, version = version_dir.parent, int(version_dir.name)
+    with explained(version_dir):
+        _claim_file(destination, version).write_bytes(_claim(secrets.token_hex(16)))
+    files = files_below(version_dir)
+    first = [name for name in (serving_versions.MANIFEST, "saved_model.pb") if name in files]
+    for name in [*first, *(name for name in files if name not in first)]:
+        with explained(files[name]):
+            files[name].unlink(missing_ok=True)
+    _finish_claim(destination, version)
+
+
+def _claim(token: str) -> bytes:
+    return json.dumps({"token": token, "claimed_at": _now()}).encode()
 
 
 def _now() -> str:

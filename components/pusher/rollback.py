@@ -6,6 +6,7 @@ and what was withdrawn is kept by components/pusher/withdrawals.py.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from components import serving_versions
@@ -55,13 +56,8 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
     identities = {version.number: history.identity_of(version) for version in versions}
     withdrawn = withdrawals.read(destination)
     serving = versions[-1]
-    unwanted = [identities[serving.number], *(withdrawal.identity for withdrawal in withdrawn.values())]
     if to is None:
-        candidates = [
-            version
-            for version in with_model
-            if not any(identities[version.number].equals(identity) for identity in unwanted)
-        ]
+        candidates = _other_models(versions, withdrawn.values())
     else:
         candidates = [version for version in with_model if version.number == to]
     if not candidates:
@@ -111,3 +107,21 @@ def _records(version: Version) -> dict[str, bytes]:
             with explained(file):
                 records[name] = file.read_bytes()
     return records
+
+
+def fallback(versions: list[Version], destination: str) -> Version | None:
+    """Returns the version that a rollback without `to` would go back to; None when there is none."""
+    candidates = _other_models(versions, withdrawals.read(destination).values())
+    return candidates[-1] if candidates else None
+
+
+def _other_models(versions: list[Version], withdrawn: Iterable[Withdrawal]) -> list[Version]:
+    """Returns the versions whose model is neither the one that serves nor withdrawn, oldest first."""
+    unwanted = [history.identity_of(versions[-1])] if versions else []
+    unwanted += [withdrawal.identity for withdrawal in withdrawn]
+    return [
+        version
+        for version in versions
+        if serving_versions.has_model(version.path)
+        and not any(history.identity_of(version).equals(identity) for identity in unwanted)
+    ]

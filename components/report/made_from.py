@@ -24,8 +24,9 @@ PACKAGES = (
 )
 # Keys of a config that name a file whose content decides the result.
 FILE_KEYS = (("model", "weights"), ("model", "backbone_file"), ("validation", "schema"))
-# They say where and how the steps run, where results go, who is told; what comes out depends on none of it.
-SECTIONS_WITHOUT_EFFECT = ("output", "push", "beam", "cluster", "notify")
+# They say where and how the steps run, where results go, who is told, what is kept; what comes out depends on
+# none of it.
+SECTIONS_WITHOUT_EFFECT = ("output", "push", "beam", "cluster", "notify", "keep")
 
 # The same checkout lies here in the container image (kubernetes/Dockerfile).
 CODE_ROOTS = (Path(__file__).resolve().parents[2].as_posix(), "/headstart")

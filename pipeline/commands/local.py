@@ -1,5 +1,6 @@
-"""Commands that work on this machine: init, check, run, list, doctor."""
+"""Commands that work on this machine: init, check, run, prune, list, doctor."""
 
+import contextlib
 import os
 import shlex
 from pathlib import Path
@@ -116,6 +117,51 @@ def run(config: str, no_push: bool, because: str, sets: tuple[str, ...]) -> int:
         return int(local_runner.run(loaded, fingerprint, because, push=not no_push))
     except (output_lock.OutputInUse, ConnectionError, StorageError, DiskFull) as error:
         raise UserError(str(error)) from None
+
+
+@click.command()
+@CONFIG_ARGUMENT
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@SET_OPTION
+def prune(config: str, dry_run: bool, sets: tuple[str, ...]) -> int:
+    """Remove what the section `keep` of a CONFIG does not keep, with the size of each.
+
+    Of old runs: artifacts, reports, logs, TensorBoard folders. Of old versions: all but what serves,
+    what `headstart rollback` would go back to, the baseline of the newest run, withdrawn models, and
+    what rollbacks copied. The newest run, the newest finished one and the reports of the versions
+    that stay are left alone, and so is everything that Headstart did not make. Each run on this
+    machine does the same at its end when `keep` is set.
+
+    \b
+    Exit codes:
+      0  done, or nothing was old
+      2  the config is wrong or keeps everything, a run is under way, or something cannot be removed
+
+    \b
+    Examples:
+      headstart prune photos.yaml --dry-run
+      headstart prune photos.yaml
+      headstart prune photos.yaml --set keep.runs=5 --set keep.versions=3
+    """
+    from modules.storage import is_remote
+    from pipeline import output_lock
+    from pipeline import prune as pruning
+
+    loaded = load(config, sets)
+    if not loaded.keep.is_set:
+        raise UserError(
+            f"keep: {config} keeps everything. Set keep.runs, keep.versions or keep.days in it, or here: "
+            "--set keep.runs=5"
+        )
+    # Of an output at an address nobody holds a lock; its runs are in a cluster, and write only what is new.
+    is_lockable = not is_remote(loaded.output) and Path(loaded.output).is_dir()
+    lock = output_lock.exclusive(Path(loaded.output)) if is_lockable else contextlib.nullcontext()
+    try:
+        with lock:
+            failed = pruning.prune(loaded, click.echo, dry_run)
+    except (output_lock.OutputInUse, ValueError, OSError) as error:
+        raise UserError(str(error)) from None
+    return BAD_INPUT if failed else 0
 
 
 @click.group(name="list")
