@@ -10,7 +10,7 @@ import pytest
 
 from components.errors import NotBlessed, RunStopped
 from pipeline import beam_runner
-from pipeline.beam_runner import Failure
+from pipeline.beam_runner import Ended, Failure
 from pipeline.cli import main
 from pipeline.config_file import load_config
 from pipeline.kubeflow import follow
@@ -56,7 +56,7 @@ def run(workplace, monkeypatch, capfd):
                 (pusher,) = [step for step in pipeline.components if step.id == "Pusher"]
                 run_id = pusher.exec_properties["run_id"]
                 finish_a_run(load_config("photos.yaml"), run_id=run_id, **summary)
-            return failure
+            return Ended(failure, {})
 
         monkeypatch.setattr(beam_runner, "run", end)
         code = main(["run", "photos.yaml", *arguments])
@@ -105,7 +105,7 @@ def test_a_model_that_was_not_blessed_is_told_with_its_reasons(run, webhook):
     [
         (Failure("DataCheck", RunStopped("no cat")), 4, "data_refused", "DataCheck stopped the run: no cat"),
         (broken(), 1, "failed", "Trainer failed: ValueError: the loss is nan"),
-        (Failure("Pusher", ConnectionError("gone")), 2, "failed", "Pusher failed: ConnectionError: gone"),
+        (Failure("Pusher", ConnectionError("gone")), 2, "failed", "Pusher failed: gone"),
     ],
 )
 def test_a_run_that_a_step_ended_is_told(run, webhook, failure, exit_code, outcome, text):
@@ -239,8 +239,8 @@ json.dump([json.load(sys.stdin), facts, sys.argv[1:]], open("told.json", "w"))
         "HEADSTART_RUN_ID": message["run_id"],
         "HEADSTART_OUTCOME": "failed",
         "HEADSTART_TEXT": message["text"],
-        "HEADSTART_REPORT": "",
-        "HEADSTART_SUMMARY": "",
+        "HEADSTART_REPORT": message["report"],
+        "HEADSTART_SUMMARY": message["summary"],
     }
     assert arguments == ["two words", "$HOME;ls"]
 

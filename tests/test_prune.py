@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.pusher import fetch, history, remote_push
+from components.pusher import fetch, history, remote_push, withdrawals
 from components.pusher.push import push
 from components.pusher.rollback import rollback
 from modules.storage import files_below, is_remote, location
@@ -65,7 +65,7 @@ def push_model(place, graph: str, days_ago: float = 0, report: bool = True, **ma
     (model / "saved_model.pb").write_text(graph)
     (model / WEIGHTS).write_text(graph * 1000)
     at = (NOW - days_ago * DAY).isoformat(timespec="seconds")
-    pushed = push(model, place / "serving", b"", {"pushed_at": at, **manifest})
+    pushed = push(model, place / "serving", facts={"pushed_at": at, **manifest})
     if report:
         config = load_config("photos.yaml")
         finish_a_run(
@@ -142,17 +142,17 @@ def test_an_empty_folder_with_the_newest_number_hides_neither_what_serves_nor_it
     assert numbers(workplace / "out") == [3, 4, 9]
 
 
-def test_withdrawn_models_copies_and_their_originals_stay_and_are_still_recognised(place):
+def test_withdrawn_models_stay_and_are_still_recognised(place):
     for day, graph in ((9, "a"), (8, "b"), (7, "c"), (6, "d"), (5, "e")):
         push_model(place, graph, day)
     rollback(str(place / "serving"), to=2)
     push_model(place, "f", 3)
     push_model(place, "g", 2)
-    withdrawn = history.withdrawn(history.read(str(place / "serving")))
+    withdrawn = withdrawals.read(str(place / "serving"))
     assert prune("versions=1") == 0
-    # 1 is old; 2 the original of 6; 3, 4, 5 withdrawn; 6 the copy; 7 the fallback; 8 serves
-    assert numbers(place) == [2, 3, 4, 5, 6, 7, 8]
-    assert history.withdrawn(history.read(str(place / "serving"))) == withdrawn
+    # 1 is old; 2 the original of 6; 3, 4, 5 withdrawn; 6 an older copy; 7 the fallback; 8 serves
+    assert numbers(place) == [3, 4, 5, 7, 8]
+    assert withdrawals.read(str(place / "serving")) == withdrawn
     assert push_model(place, "h", 0) == 9
 
 

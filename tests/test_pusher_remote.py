@@ -77,8 +77,8 @@ def test_the_first_push_is_version_1_and_holds_the_model_its_manifest_and_its_da
 def test_an_object_that_is_named_as_a_number_keeps_it_and_stops_no_push(tmp_path, any_destination, name):
     (storage.location(any_destination) / name).write_bytes(b"mine")
     assert serving_versions.serving_version(any_destination) is None
-    assert push(write_model(tmp_path / "model"), any_destination, b"").version == 14
-    assert push(write_model(tmp_path / "newer", b"newer"), any_destination, b"").version == 15
+    assert push(write_model(tmp_path / "model"), any_destination).version == 14
+    assert push(write_model(tmp_path / "newer", b"newer"), any_destination).version == 15
     assert (storage.location(any_destination) / name).read_bytes() == b"mine"
 
 

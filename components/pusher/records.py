@@ -45,10 +45,10 @@ class Parcel:
     def manifest(self, version: int) -> bytes:
         """Returns the content of its manifest.json as this version."""
         content = {
-            **self.facts,
             "version": version,
             "labels": serving_versions.read_labels(self.model_dir),
             "pushed_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            **self.facts,
             **self.identity.as_dict(),
         }
         return json.dumps(content, indent=2, ensure_ascii=False).encode()

@@ -28,8 +28,8 @@ def pushed_at(version: Version) -> datetime | None:
 def needed_versions(versions: list[Version], destination: str) -> set[int]:
     """Returns the numbers of the versions that must stay, whatever their age.
 
-    These are what serves, what a rollback would go back to, every withdrawn model, and every copy of before
-    whose manifest alone says what was withdrawn.
+    These are what serves, what a rollback would go back to, every withdrawn model, the copies that rollbacks
+    have made since the last push, and every copy of before whose manifest alone says what was withdrawn.
 
     Args:
       versions: of the destination, as `history.read` returns them.
@@ -42,6 +42,11 @@ def needed_versions(versions: list[Version], destination: str) -> set[int]:
         needed.add(seen[-1].number)
         if fallback := rollback.fallback(seen, destination):
             needed.add(fallback.number)
+    by_number = {version.number: version for version in versions}
+    copy = versions[-1] if versions else None
+    while copy is not None and copy.is_rollback:  # `fresh` follows them, see history.rolled_back_since
+        needed.add(copy.number)
+        copy = by_number.get(copy.manifest["rolled_back_from"]["version"])
     withdrawn = withdrawals.read(destination).values()
     return needed | {
         version.number
