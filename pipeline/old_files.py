@@ -33,7 +33,12 @@ class Kind:
     is_file: Callable[[str], object]
 
 
-REPORT = Kind("report", HISTORY, lambda name: True, re.compile(rf"\.?({PAGE}|{SUMMARY})").fullmatch)
+REPORT = Kind(
+    "report",
+    HISTORY,
+    lambda name: True,
+    re.compile(rf"({PAGE}|{SUMMARY})|\.({PAGE}|{SUMMARY})-\d+").fullmatch,
+)
 LOG = Kind("log", "logs", re.compile(r"\d{8}-\d{6}\.log").fullmatch, lambda name: not name)
 CURVES = Kind(
     "TensorBoard folder",

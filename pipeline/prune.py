@@ -5,7 +5,6 @@
 
 import contextlib
 import dataclasses
-import json
 import logging
 import shutil
 from collections import Counter
@@ -15,17 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from components.baseline.chosen import Chosen
 from components.pusher import history, removal
 from components.pusher.history import Version
 from components.pusher.push import locked
 from components.pusher.removal import is_ours, needed_versions, pushed_at, remove_version
-from components.report.publish import SUMMARY
-from modules.storage import Location, StorageError, explained, facts_below, is_remote, location
+from modules.storage import Location, facts_below, is_remote, location
 from pipeline import freshness, old_files
 from pipeline.config import Config
 from pipeline.old_files import REPORT
 
-BASELINE_FILES = "pipeline/Baseline/baseline_model/*/baseline.json"  # in the output, one per execution
+BASELINES = "pipeline/Baseline/baseline_model/*"  # in the output, one per execution
 
 logger = logging.getLogger("headstart.prune")
 
@@ -135,15 +134,14 @@ def _old_versions(config: Config, versions: list[Version], since: datetime | Non
     ]
 
 
-def _baseline_in_use(output: str) -> set[int]:
+def _baseline_in_use(output: str) -> set[int | None]:
     """Returns the number of the version with which the newest candidate was compared, where that is known."""
-    files = [] if is_remote(output) else list(Path(output).glob(BASELINE_FILES))
-    if not files:
+    folders = [] if is_remote(output) else list(Path(output).glob(BASELINES))
+    if not folders:
         return set()
-    newest = max(files, key=lambda file: int(file.parent.name) if file.parent.name.isdigit() else -1)
-    with contextlib.suppress(OSError, ValueError, KeyError):  # of a run that was killed
-        version = json.loads(newest.read_bytes())["version"]
-        return set() if version is None else {version}
+    newest = max(folders, key=lambda folder: int(folder.name) if folder.name.isdigit() else -1)
+    with contextlib.suppress(OSError, ValueError, TypeError):  # of a run that was killed
+        return {Chosen.read(newest).version}
     return set()
 
 
@@ -182,26 +180,16 @@ def _without_those_needed(
 ) -> list[old_files.Entry]:
     """Leaves out the reports of the versions that stay, and of the run that summary.json speaks of."""
     newest = freshness.read_summary(config.output)
-    runs = {newest.get("run_id")} if newest else set()
+    runs = {newest.run_id} if newest else set()
     runs |= {version.manifest.get("run_id") for version in versions}
     places = {str(version.path) for version in versions}
-    return [
-        report
-        for report in reports
-        if report.path.name not in runs and _pushed_by(report.path / SUMMARY) not in places
-    ]
+    return [report for report in reports if report.path.name not in runs and _pushed_by(report) not in places]
 
 
-def _pushed_by(summary_file: Location) -> str | None:
-    """Returns where the run of a summary pushed a new version; None when it pushed none."""
-    try:
-        with explained(summary_file):
-            summary = json.loads(summary_file.read_bytes())
-    except StorageError:
-        raise
-    except (OSError, ValueError):  # gone, or damaged: it tells nothing
-        return None
-    return summary.get("pushed_path") if summary.get("verdict") == "pushed" else None
+def _pushed_by(report: old_files.Entry) -> str | None:
+    """Returns where the run of a report pushed a new version; None when it pushed none."""
+    summary = freshness.read_summary(str(report.path))
+    return summary.pushed_path if summary and summary.outcome == "pushed" else None
 
 
 @contextlib.contextmanager
