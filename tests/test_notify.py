@@ -363,7 +363,7 @@ def test_where_the_summary_can_be_read_it_tells_how_the_run_ended(cluster, webho
 
     def publish_and_follow(client, run_id, tell):
         config = load_config("clothes.yaml")
-        finish_a_run(config, "images", run_id=run_id, verdict=verdict, pushed_version=7)
+        finish_a_run(config, "images", run_id=run_id, outcome=verdict, pushed_version=7)
         return ended(client, run_id, tell)
 
     monkeypatch.setattr(follow, "follow", publish_and_follow)
@@ -376,7 +376,7 @@ def test_where_the_summary_can_be_read_it_tells_how_the_run_ended(cluster, webho
 
 
 def test_without_a_summary_of_that_run_the_exit_code_tells(cluster, webhook):
-    finish_a_run(load_config("clothes.yaml"), "images", verdict="unchanged")  # of another run
+    finish_a_run(load_config("clothes.yaml"), "images", outcome="unchanged")  # of another run
     cluster.progress = [("SUCCEEDED", {step: task("SUCCEEDED", 9) for step in STEPS})]
     assert submit(cluster, "--wait") == 0
     (told,) = webhook.received

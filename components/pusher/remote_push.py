@@ -168,9 +168,13 @@ def remove_from_store(version_dir: Location) -> None:
     files = files_below(version_dir)
     first = [name for name in (serving_versions.MANIFEST, "saved_model.pb") if name in files]
     for name in [*first, *(name for name in files if name not in first)]:
-        with explained(files[name]):
-            files[name].unlink(missing_ok=True)
+        _remove(files[name])
     _finish_claim(destination, version)
+
+
+def _remove(file: Location) -> None:
+    with explained(file):
+        file.unlink(missing_ok=True)
 
 
 def _claim(token: str) -> bytes:
