@@ -14,6 +14,9 @@ from modules.recipe import Resize
 PARALLEL_IMAGES = 16
 
 
+# One function, so that a graph which is traced again and again, as Transform's is ten times, calls what was
+# traced once; autograph would only read it again.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def decode_image(contents: tf.Tensor) -> tf.Tensor:
     """Decodes one image and turns it upright.
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal, Optional
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.evaluator.thresholds import Threshold, Thresholds
 from modules.recipe import Model, NonNegativeFloat, PositiveFloat, PositiveInt, Share, Training
@@ -32,19 +32,14 @@ def check_fingerprint(text: str) -> str:
     """Returns the text unchanged when it is what `DataRecord.fingerprint` writes.
 
     Raises:
-      ValueError: for anything but 16 hexadecimal digits.
+      ValueError: for anything but data- and 16 hexadecimal digits.
     """
-    if not re.fullmatch(r"[0-9a-f]{16}", text):
-        raise ValueError("give the 16 hexadecimal digits that the refusal names, in quotation marks")
+    if not re.fullmatch(r"data-[0-9a-f]{16}", text):
+        raise ValueError("give the fingerprint that the refusal names: data- and 16 hexadecimal digits")
     return text
 
 
-def number_as_text(value):
-    """Takes a fingerprint of digits alone, which YAML reads as a number."""
-    return str(value) if type(value) is int else value
-
-
-Fingerprint = Annotated[str, AfterValidator(check_fingerprint), BeforeValidator(number_as_text)]
+Fingerprint = Annotated[str, AfterValidator(check_fingerprint)]
 
 
 @settings
@@ -106,7 +101,7 @@ class Validation:
     """Largest share of the images known from the model before that may have another class now, over all and within each class of five or more."""
     max_overlap: Share = 0.2
     """Largest share of the test split that the model before may have been trained with."""
-    accepted_data: Optional[str] = None
+    accepted_data: Optional[Fingerprint] = None
     """Fingerprint of data whose relabelled images are right; a refusal tells it, and other data is judged anew."""
 
 

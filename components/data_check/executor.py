@@ -66,7 +66,9 @@ class Executor(base_executor.BaseExecutor):
         schema_dir = artifact_utils.get_single_uri(input_dict["schema"])
         schema = io_utils.SchemaReader().read(io_utils.get_only_uri_in_dir(schema_dir))
         findings += findings_in_splits(statistics, schema, read_anomalies(input_dict["anomalies"]))
-        images = DataRecord.read(artifact_utils.get_single_uri(input_dict["ingest_report"]))
+        ingest_folder = artifact_utils.get_single_uri(input_dict["ingest_report"])
+        publish_index(ingest_folder, exec_properties["output"])
+        images = DataRecord.read(ingest_folder)
         limits = Limits(**json.loads(exec_properties["limits"]))
         findings += findings_since(statistics[features.TRAIN_SPLIT], images, destination, limits)
         decided = verdict(findings, exec_properties["on_anomaly"])
@@ -76,9 +78,6 @@ class Executor(base_executor.BaseExecutor):
             logging.warning("Data check: %s: %s: %s", row["severity"], row["feature"], row["reason"])
         if not decided["ok"]:
             what_to_do = advice(findings)
-            publish_index(
-                artifact_utils.get_single_uri(input_dict["ingest_report"]), exec_properties["output"]
-            )
             publish_refusal(decided["findings"], what_to_do, ingest_report, statistics, exec_properties)
             report = f"Report  {exec_properties['output'].rstrip('/')}/{PAGE}"
             raise RunStopped(f"{refusal(decided['findings'], what_to_do)}\n{report}")
