@@ -37,12 +37,17 @@ class Freshness:
     def is_fresh(self) -> bool:
         return self.summary is not None and not self.changes
 
+    @property
+    def why(self) -> str:
+        """Returns what another run has to work on, in words; empty when it has nothing."""
+        return "; ".join(self.changes) if self.summary else "the first run"
+
     def __str__(self) -> str:
         if self.summary is None:
             return "Stale: no run has finished yet."
         since = f"the run of {self.summary.written}" if self.summary.written else "the last run"
         if self.changes:
-            return f"Stale since {since}: {'; '.join(self.changes)}."
+            return f"Stale since {since}: {self.why}."
         sentences = [f"Fresh: nothing has changed since {since}."]
         if self.summary.outcome == "data_refused":
             sentences.append("Its data was refused.")

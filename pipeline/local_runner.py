@@ -1,5 +1,6 @@
 """Runs the DAG on this machine with Beam's DAG runner, and says what came out of it."""
 
+import dataclasses
 import enum
 import logging
 from pathlib import Path
@@ -70,7 +71,7 @@ def _run_locked(run: Run) -> ExitCode:
                 raise ConnectionError(missing)
             with quiet_console(run.log_file) as console, stopped_by_signals(STOPPED, console.file.fileno()):
                 console.print(f"Headstart {__version__}: {config.name}. The log is {run.log_file}")
-                code = _run_dag(run, console)
+                code = _run_dag(dataclasses.replace(run, because=run.because or found.why), console)
                 prune_after_run(config)
                 return code
 

@@ -114,7 +114,7 @@ def test_newer_code_brings_a_withdrawn_model_back_only_when_it_is_named(retrain,
         "it is version 2 again, which was rolled back, by newer code. If that code fixes it, name it: "
         'headstart run CONFIG --because "version 2: ..."'
     )
-    assert retrain(**again, because="scheduled; version 22 and version 1")["outcome"] == "withdrawn"
+    assert retrain(**again, because="version 22 and version 2")["outcome"] == "withdrawn"
     assert retrain(**again, because="version 2: the decoder is fixed")["outcome"] == "pushed"
     assert retrain(**again)["outcome"] == "unchanged"  # what serves now, so nobody has to name it again
     assert retrain(weights="bad")["outcome"] == "withdrawn"  # without the fix it stays withdrawn

@@ -14,7 +14,7 @@ from tests.manifests import ROOT
 HEADSTART = """#!/bin/sh
 echo "$@" >> "$CALLS"
 case $1 in
-  fresh) exit $FRESH ;;
+  fresh) echo "Stale: the images changed."; exit $FRESH ;;
   submit) exit $SUBMIT ;;
 esac
 exit 99
@@ -44,7 +44,7 @@ def run(request, tmp_path):
         done = subprocess.run(
             [shell, "-c", *container["args"]], env=environment, capture_output=True, text=True
         )
-        assert done.stderr == ""
+        assert (done.stdout, done.stderr) == ("Stale: the images changed.\n", "")
         return done.returncode, calls.read_text().splitlines()
 
     return run
@@ -58,8 +58,9 @@ def test_nothing_is_submitted_when_nothing_has_changed(run):
 
 
 @pytest.mark.parametrize("verdict", [0, 3, 4, 1])
-def test_a_change_is_submitted_and_the_verdict_of_the_run_is_that_of_the_job(run, verdict):
-    assert run(fresh=5, submit=verdict) == (verdict, [f"fresh {CONFIG}", f"submit {CONFIG} --wait"])
+def test_a_change_is_submitted_with_its_reason_and_the_verdict_of_the_run_is_that_of_the_job(run, verdict):
+    submit = f"submit {CONFIG} --wait --because Stale: the images changed."
+    assert run(fresh=5, submit=verdict) == (verdict, [f"fresh {CONFIG}", submit])
 
 
 @pytest.mark.parametrize("refusal", [3, 4])

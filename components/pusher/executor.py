@@ -94,8 +94,8 @@ def withdrawn(candidate: Identity, destination: str, because: str) -> str | None
     Args:
       candidate: a model that is blessed.
       destination: folder or address of numbered versions.
-      because: why the run was started, in a person's words. Words that name the withdrawn version let its
-        model through, when newer code has made it: that is how a fix of the code reaches serving.
+      because: why the run was started. Words that begin with the withdrawn version let its model through,
+        when newer code has made it: that is how a fix of the code reaches serving.
     """
     found = withdrawals.who_is_back(
         candidate, withdrawals.read(destination).values(), history.read(destination)
@@ -108,7 +108,7 @@ def withdrawn(candidate: Identity, destination: str, because: str) -> str | None
             f"it is version {number} again, which was rolled back (equal weights, or made of the same "
             f"images, settings and code). To let it serve after all: headstart rollback CONFIG --to {number}"
         )
-    if re.search(rf"\bversion {number}\b", because):
+    if re.match(rf"version {number}\b", because):
         return None
     return (
         f"it is version {number} again, which was rolled back, by newer code. If that code fixes it, name "

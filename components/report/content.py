@@ -52,6 +52,7 @@ def summary(found: Findings, run_id: str, made_from: dict) -> Summary:
         images=found.ingest["splits"],
         metrics=found.verdict["metrics"],
         n=found.verdict["images"],
+        test_set=found.verdict.get("test_set"),
         baseline=found.verdict["baseline"],
         difference=found.verdict["difference"],
         pushed_version=found.push["version"] if serves else None,

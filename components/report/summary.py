@@ -36,6 +36,7 @@ class Summary:
       images: that were used, by class, by split.
       metrics: of the candidate on the test split, {name: {"value", "low", "high"}}.
       n: images that it was judged by.
+      test_set: fingerprint of these images; numbers of one test set are comparable.
       baseline: {"version", "reason", "metrics"} of the model that it was compared with.
       difference: candidate minus baseline, as `metrics`.
       pushed_version: as which the model serves.
@@ -57,6 +58,7 @@ class Summary:
     images: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
     metrics: dict[str, dict] = dataclasses.field(default_factory=dict)
     n: int | None = None
+    test_set: str | None = None
     baseline: dict | None = None
     difference: dict[str, dict] = dataclasses.field(default_factory=dict)
     pushed_version: int | None = None

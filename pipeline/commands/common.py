@@ -21,8 +21,8 @@ BECAUSE_OPTION = click.option(
     "--because",
     default="",
     metavar="TEXT",
-    help="Why the run is started; the version that it pushes says so. Words that name a withdrawn version, "
-    'such as "version 7: ...", let its model through when newer code has made it again.',
+    help="Why the run is started; the version that it pushes says so. Words that begin with a withdrawn "
+    'version, such as "version 7: ...", let its model through when newer code has made it again.',
 )
 
 
