@@ -9,11 +9,12 @@ from pathlib import Path
 
 from components import serving_versions
 from components.errors import RunStopped
+from components.image_example_gen.sources import list_images
 from components.report.made_from import made_from
 from components.report.publish import publish, publish_summary
 from components.report.summary import Summary
 from modules.storage import StorageError
-from pipeline import freshness
+from pipeline import freshness, source_state
 from pipeline.config import Config
 from pipeline.full_disk import explanation, is_full_disk
 from pipeline.notify import ending_of, notify
@@ -120,8 +121,10 @@ def _stopped(run: Run, step: str | None, error: BaseException) -> Summary:
         version, path = None, None
     made = None
     if is_refused:  # the same images would be refused again
-        state = serving_versions.state(destination)
-        made = made_from(as_dict(run.config), code_hash(), run.source_fingerprint, state)
+        data, state = run.config.data, serving_versions.state(destination)
+        listing = list_images(data.source, data.format)
+        images = source_state.fingerprint_of_contents(listing, run.config.output)
+        made = made_from(as_dict(run.config), code_hash(), images, state)
     return Summary(
         run_id=run.id,
         outcome="data_refused" if is_refused else "failed",

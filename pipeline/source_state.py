@@ -15,8 +15,8 @@ def fingerprint(listing: Listing, output: str) -> str:
     """Returns the fingerprint of a source, to compare with that of the last run.
 
     Files whose stat the index in the output does not know are read, and the index there is brought up to
-    date. Before the first run there is nothing to compare with: then no file is read, because ingest will
-    read them all.
+    date. Before the first run, and after one that failed as the first, there is nothing to compare with: then
+    no file is read, because ingest reads them all.
 
     Args:
       listing: of the source.
@@ -26,9 +26,15 @@ def fingerprint(listing: Listing, output: str) -> str:
       StorageError: when an address cannot be read.
     """
     index = SourceIndex.read(output)
-    if index is None and freshness.read_summary(output) is None:
+    summary = freshness.read_summary(output)
+    if index is None and (summary is None or summary.made_from is None):
         return listing.fingerprint()
-    before = index or NO_INDEX
+    return fingerprint_of_contents(listing, output)
+
+
+def fingerprint_of_contents(listing: Listing, output: str) -> str:
+    """Returns the fingerprint of a source, all of whose files are read that the index does not know."""
+    before = SourceIndex.read(output) or NO_INDEX
     now = settle(listing, before)
     if now != before:
         # It only spares the next look the reading; the output may be somebody else's, or its disk full.

@@ -22,7 +22,7 @@ def push_models(destination: str, tmp_path: Path, *graphs: str) -> None:
         (model / "variables").mkdir(parents=True)
         (model / "saved_model.pb").write_text(graph)
         (model / WEIGHTS).write_text(graph * 1000)
-        push(model, destination)
+        push(model, destination, {"training_statistics.pb": b""})
 
 
 def graphs(folder: Path) -> dict[str, str]:

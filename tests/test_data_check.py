@@ -388,7 +388,7 @@ def test_a_refusal_leaves_a_summary_of_what_was_found_in_what(tmp_path):
     with pytest.raises(RunStopped):
         check(tmp_path, ingest=ingest)
 
-    missing = "missing class 'fox': no image now, 2 in the data of serving version 3"
+    missing = "missing class 'fox': no image now, 2 in the data of version 3"
     set_aside = "1 of 300 files were set aside (0.3%): a.jpg (empty)"
     summary = published(tmp_path)
     assert (summary.outcome, summary.step, summary.blessed) == ("data_refused", "DataCheck", False)
@@ -401,7 +401,10 @@ def test_a_refusal_leaves_a_summary_of_what_was_found_in_what(tmp_path):
     assert (summary.metrics, summary.accuracy, summary.pushed_path) == ({}, None, None)
     assert (summary.serving_version, summary.serving_path) == (3, str(tmp_path / "serving/3"))
     assert summary.made_from == made_from(
-        CONFIG | {"name": "pets"}, "c0de", INGEST["source_fingerprint"], "3 without a model"
+        CONFIG | {"name": "pets"},
+        "c0de",
+        INGEST["source_fingerprint"],
+        serving_versions.state(tmp_path / "serving"),
     )
 
 

@@ -187,6 +187,7 @@ def test_an_exit_handler_whose_inner_dag_does_not_declare_its_parameters(plain):
         "components.tfx-dag.DataCheck.inputs.parameters.push_destination",
         "components.tfx-dag.Evaluator.inputs.parameters.thresholds",
         "components.tfx-dag.ImageExampleGen.inputs.parameters.source",
+        "components.tfx-dag.Pusher.inputs.parameters.because",
         "components.tfx-dag.Pusher.inputs.parameters.push_destination",
     ]
 

@@ -276,7 +276,7 @@ def test_json_is_utf8_in_a_terminal_that_is_not(workplace, model_dir):
         "\\u65e5.png: bright 80.0%",
         "caf\\xe9.png: bright 80.0%",
     ]
-    assert (shown.returncode, shown.stderr, plain.returncode, plain.stderr) == (0, b"", 0)
+    assert (shown.returncode, shown.stderr, plain.returncode, plain.stderr) == (0, b"", 0, b"")
 
 
 def test_ctrl_c_ends_it_with_130_and_no_traceback(workplace, model_dir):
