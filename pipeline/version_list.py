@@ -123,7 +123,7 @@ def _remarks(version: Version, withdrawn: Iterable[withdrawals.Withdrawal], serv
     if withdrawals.is_withdrawn(version, withdrawn):
         yield "rolled back: will not be pushed again"
     if because := version.manifest.get("because"):
-        yield because
+        yield f"because: {because}"
 
 
 def _date(version: Version) -> str:

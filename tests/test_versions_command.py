@@ -54,9 +54,9 @@ def test_each_version_has_its_date_accuracy_test_set_run_and_state(config, tmp_p
 
     shown = ("accuracy", "images", "test set", "classes", "run", "remarks")
     assert {number: [row[name] for name in shown] for number, row in rows.items()} == {
-        1: ["75.0%", "1,040", "a1b2c3d4", "2", "r1", "boots"],
+        1: ["75.0%", "1,040", "a1b2c3d4", "2", "r1", "because: boots"],
         2: ["81.2%", "1,040", "ffff", "2", "r2", "rolled back: will not be pushed again"],
-        3: ["75.0%", "1,040", "a1b2c3d4", "2", "r1", "serves now; a copy of version 1; boots"],
+        3: ["75.0%", "1,040", "a1b2c3d4", "2", "r1", "serves now; a copy of version 1; because: boots"],
     }
     pushed = serving_versions.read_manifest(location(config.push.destination) / "3")["pushed_at"]
     assert rows[3]["pushed (UTC)"] == pushed[:16].replace("T", " ")
