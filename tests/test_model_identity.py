@@ -120,6 +120,28 @@ def test_newer_code_brings_a_withdrawn_model_back_only_when_it_is_named(retrain,
     assert retrain(weights="bad")["outcome"] == "withdrawn"  # without the fix it stays withdrawn
 
 
+def test_of_two_models_made_of_the_same_on_two_machines_the_one_that_was_rolled_back_is_withdrawn(
+    retrain, destination
+):
+    retrain(weights="of a laptop")
+    retrain(weights="of a cluster")
+
+    assert rollback(destination).withdrawn == (2,)
+
+    assert retrain(weights="of a cluster")["outcome"] == "withdrawn"
+    assert retrain(weights="of a laptop")["outcome"] == "unchanged"
+
+
+def test_what_was_let_through_by_its_name_may_be_trained_again_on_another_machine(retrain, destination):
+    retrain(weights="good", config="c0")
+    retrain(weights="bad")
+    rollback(destination)
+    fixed = {"weights": "fixed", "graph_code": "g2", "code": "t2"}
+    assert retrain(**fixed, because="version 2: fixed")["outcome"] == "pushed"
+
+    assert retrain(**fixed | {"weights": "as another machine rounds"})["outcome"] == "pushed"
+
+
 def test_a_model_of_before_goes_by_its_bytes(tmp_path, destination):
     push(write_model(tmp_path / "good", b"good"), destination)
     run_step(tmp_path, destination, content=b"bad")

@@ -74,7 +74,7 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
         if version.number > target.number and not version.is_rollback
     }
     for number, withdrawal in {**leaving, **withdrawn}.items():
-        if identity.brings_back(withdrawal.identity):
+        if identity.equals(withdrawal.identity):
             withdrawals.reinstate(destination, number)
         else:
             withdrawals.withdraw(destination, withdrawal)

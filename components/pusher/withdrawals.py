@@ -63,15 +63,18 @@ def who_is_back(
     Args:
       candidate: a model that may be pushed.
       withdrawn: models of the push destination.
-      versions: of the push destination. What equals one that was not withdrawn, or that was let through
-        after it, is not a withdrawn model.
+      versions: of the push destination. What was made of the same as one that was not withdrawn, or that was
+        let through after it, is that one's model, unless it equals a withdrawn one itself.
 
     Returns:
       The newest such model, with "same" or "newer code" (see Identity.brings_back).
     """
     by_version = {withdrawal.version: withdrawal for withdrawal in withdrawn}
+    equal = [item for item in by_version.values() if candidate.equals(item.identity)]
+    if equal:
+        return equal[-1], "same"
     for version in versions:
-        if version.number not in by_version and candidate.equals(version.identity):
+        if version.number not in by_version and candidate.brings_back(version.identity) == "same":
             return None
     found = [(item, how) for item in by_version.values() if (how := candidate.brings_back(item.identity))]
     return max(found, key=lambda pair: (pair[1] == "same", pair[0].version), default=None)
