@@ -8,7 +8,10 @@ from tfx.types import artifact
 
 
 class IngestReport(artifact.Artifact):
-    """What ingest found: ingest_report.json (see components/image_example_gen/report.py)."""
+    """What ingest found: ingest_report.json (see components/image_example_gen/report.py).
+
+    Beside it images.npz (components/data_record.py) and source_index.npz (components/source_index.py).
+    """
 
     TYPE_NAME = "components.IngestReport"
 
