@@ -106,22 +106,29 @@ def model_facts(exported: Classifier, labels: tuple[str, ...], local_model: Mode
       local_model: settings of the model, its files on this machine.
       config: custom_config of run_fn.
     """
+    # Without what is at its default: a release that adds a setting makes no other model of an old config.
     model, training = (
-        TypeAdapter(section).dump_python(TypeAdapter(section).validate_python(config[name]), mode="json")
+        TypeAdapter(section).dump_python(
+            TypeAdapter(section).validate_python(config[name]), mode="json", exclude_defaults=True
+        )
         for name, section in (("model", Model), ("training", Training))
     )
     size = image_size_of(local_model)
-    preprocessing = {"mode": preprocessing_mode(local_model), "image_size": size, "resize": model["resize"]}
+    preprocessing = {
+        "mode": preprocessing_mode(local_model),
+        "image_size": size,
+        "resize": model.get("resize", {}),
+    }
     files = {key: getattr(local_model, key) for key in ("weights", "backbone_file")}
     hashes = {key: file_hash(file) for key, file in files.items() if file and os.path.isfile(file)}
     packages = {name: versions()[name] for name in ("tensorflow", "keras")}
     return {
         "labels": list(labels),
-        "backbone": model["backbone_file"] or model["backbone"],
+        "backbone": config["model"].get("backbone_file") or local_model.backbone,
         "image_size": size,
         "weights_hash": weights_hash(exported.model.weights, labels, preprocessing),
         "graph_code": code_of(config["graph_source_hash"], packages),
-        "made_of": made_of(model, training, hashes, code_of(config["source_hash"], packages)),
+        "made_of": made_of(model, training, hashes, code_of(config["model_source_hash"], packages)),
     }
 
 

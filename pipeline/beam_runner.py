@@ -103,6 +103,8 @@ def run(pipeline: tfx_pipeline.Pipeline, console: Console) -> Ended:
     global _progress
     _progress = _Progress(console, [component.id for component in pipeline.components])
     launcher_log = logging.getLogger("absl")
+    level = launcher_log.level
+    launcher_log.setLevel(logging.INFO)  # some library may have raised it, and nothing would be noticed
     launcher_log.addFilter(_progress.filter)
     try:
         _Runner().run(pipeline)
@@ -111,4 +113,5 @@ def run(pipeline: tfx_pipeline.Pipeline, console: Console) -> Ended:
             raise
     finally:
         launcher_log.removeFilter(_progress.filter)
+        launcher_log.setLevel(level)
     return Ended(_progress.failure, _progress.step_seconds)

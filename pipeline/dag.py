@@ -30,6 +30,8 @@ from pipeline.source_hash import code_hash, source_hash
 
 # What makes the graph that serves, around the weights.
 GRAPH_SOURCES = ("modules/serving.py", "modules/preprocessing.py", "modules/model.py")
+# What makes a model of images.
+MODEL_SOURCES = ("modules", "components/image_example_gen", "components/schema_gen")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,4 +258,5 @@ def trainer_config(config: Config, surroundings: Surroundings) -> dict:
         },
         "source_hash": source_hash("modules"),
         "graph_source_hash": source_hash(*GRAPH_SOURCES),
+        "model_source_hash": source_hash(*MODEL_SOURCES),
     }

@@ -1,6 +1,6 @@
 """What `check` says about the push destination: whose it is, and what lies there without a push."""
 
-from components.pusher import history
+from components.pusher import history, withdrawals
 from components.pusher.strangers import strangers
 from pipeline.config import Config
 from pipeline.problems import Problem
@@ -18,10 +18,12 @@ def another_pipeline(config: Config) -> list[Problem]:
 
 
 def strangers_in_destination(config: Config) -> list[str]:
-    """Returns notes on what no push left in the destination: a model server may take it for a version."""
+    """Returns notes on what should not be there: a model server takes any number for a version."""
     try:
         found = strangers(config.push.destination)
+        withdrawn = withdrawals.serving_although_withdrawn(config.push.destination)
     except OSError:
         return []
-    more = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
-    return [f"push.destination: {line}" for line in [*found[:_NAMED], *more]]
+    lines = [f"{withdrawn}: let another one serve with `headstart rollback`"] if withdrawn else []
+    lines += found[:_NAMED] + ([f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else [])
+    return [f"push.destination: {line}" for line in lines]

@@ -6,7 +6,7 @@ Imports no TensorFlow: an unchanged run is recognised before TFX is loaded, and 
 import dataclasses
 
 from components import serving_versions
-from components.pusher import history
+from components.pusher import history, withdrawals
 from components.report.made_from import made_from
 from components.report.publish import SUMMARY
 from components.report.summary import Summary
@@ -101,6 +101,8 @@ def look(config: Config, source_fingerprint: str) -> Freshness:
         rolled_back = history.rolled_back_since(destination, before["serving"])
         if rolled_back is None:
             changes.append(f"the serving model changed ({_serving(before['serving'], now['serving'])})")
+    if summary.outcome != "withdrawn" and (withdrawn := withdrawals.serving_although_withdrawn(destination)):
+        changes.append(withdrawn)
     return Freshness(summary, tuple(changes), rolled_back)
 
 

@@ -118,6 +118,7 @@ def serve(tmp_path, statistics, version=3):
     recorded.parent.mkdir(parents=True)
     recorded.write_bytes(statistics.SerializeToString())
     (tmp_path / "serving" / str(version) / "saved_model.pb").write_bytes(b"a model")
+    NO_IMAGES.write(recorded.parent)
 
 
 def test_ordinary_data_pass_without_a_finding(tmp_path):

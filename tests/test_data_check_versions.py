@@ -71,10 +71,11 @@ def test_relabelled_images_are_accepted_by_the_fingerprint_of_the_data_and_no_ot
 @pytest.mark.parametrize(
     ("changed", "stops"),
     [
-        ([(0, 5, "dog")], False),  # 5 of 100, and of 100 of the class
+        ([(0, 4, "dog")], False),  # 4 of 109, and of 100 of the class
         ([(0, 6, "dog")], True),
         ([(1000, 1, "cat")], True),  # 1 of 5 of a small class
         ([(2000, 1, "cat")], False),  # 1 of 4: too few to be judged for themselves
+        ([(0, 2, "fox")], True),  # 2 of 100, but 2 of 7 of those that are foxes now
     ],
 )
 def test_more_than_the_allowed_share_over_all_or_within_a_class_of_five_stops(changed, stops):
@@ -114,6 +115,7 @@ def test_a_class_that_only_has_another_name_is_named_as_a_rename_once(tmp_path):
         record((0, 20, "kitten", "train"), (20, 20, "tiger", "train"), (100, 40, "dog", "train")),  # one, two
         record((0, 40, "dog", "train"), (100, 40, "dog", "train")),  # the other name was there before
         record((0, 39, "kitten", "train"), (39, 1, "cat", "train"), (100, 40, "dog", "train")),
+        record((0, 10, "kitten", "train"), (500, 90, "kitten", "train"), (100, 40, "dog", "train")),
     ],
 )
 def test_a_class_that_was_split_merged_or_kept_is_not_renamed(now):
@@ -186,6 +188,17 @@ def test_a_destination_of_another_pipeline_stops_the_run_before_training(tmp_pat
 
     assert found.startswith("data: version 3 in ")
     assert "was pushed by the pipeline 'boots', and this one is 'pets'" in found
+
+
+def test_a_version_that_does_not_say_which_images_it_was_made_with_is_noticed(tmp_path):
+    serve_with(tmp_path, BEFORE)
+    (tmp_path / "serving" / "3" / serving_versions.PUSH_RECORDS / "images.npz").unlink()
+
+    verdict = check(tmp_path, images=BEFORE)
+
+    assert verdict["ok"]
+    (finding,) = verdict["findings"]
+    assert finding["reason"].startswith("version 3 does not say which images it was made with")
 
 
 @pytest.mark.parametrize("name", ["pets", None])

@@ -1,6 +1,8 @@
 """Which model is pushed again and which is not: equal trainings, fixes of code, what was rolled back."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from components.data_record import DataRecord
 from components.model_identity import Identity
 from components.pusher import withdrawals
 from components.pusher.push import push
-from components.pusher.rollback import rollback
+from components.pusher.rollback import RolledBack, rollback
 from tests.tiny_push import IMAGES, run_step, write_model
 
 OTHER_IMAGES = DataRecord.of([("c" * 64, "cat", "train"), ("b" * 64, "dog", "test")])
@@ -39,6 +41,14 @@ def retrain(tmp_path, destination):
         return run_step(tmp_path, destination, content=content, **options)[1]
 
     return run
+
+
+def remove(version_dir):
+    """Removes a version as a person does."""
+    for file in serving_versions.files_below(version_dir).values():
+        file.unlink()
+    if isinstance(version_dir, Path):
+        shutil.rmtree(version_dir)
 
 
 def numbers(destination):
@@ -126,7 +136,9 @@ def test_of_two_models_made_of_the_same_on_two_machines_the_one_that_was_rolled_
     retrain(weights="of a laptop")
     retrain(weights="of a cluster")
 
-    assert rollback(destination).withdrawn == (2,)
+    with pytest.raises(ValueError, match="holds no other model"):  # it would be the same model again
+        rollback(destination)
+    assert rollback(destination, to=1).withdrawn == (2,)
 
     assert retrain(weights="of a cluster")["outcome"] == "withdrawn"
     assert retrain(weights="of a laptop")["outcome"] == "unchanged"
@@ -140,6 +152,58 @@ def test_what_was_let_through_by_its_name_may_be_trained_again_on_another_machin
     assert retrain(**fixed, because="version 2: fixed")["outcome"] == "pushed"
 
     assert retrain(**fixed | {"weights": "as another machine rounds"})["outcome"] == "pushed"
+
+
+def test_going_back_from_a_rollbacks_copy_withdraws_its_model(retrain, destination):
+    retrain(weights="A", config="a")
+    retrain(weights="B", config="b")
+    rollback(destination)
+    rollback(destination, to=2)
+
+    assert rollback(destination) == RolledBack(version=5, copy_of=3, withdrawn=(2,))
+    assert retrain(weights="B", config="b")["outcome"] == "withdrawn"
+
+
+def test_a_copy_of_a_withdrawn_model_does_not_vouch_for_it(retrain, destination):
+    for name in "ABC":
+        retrain(weights=name, config=name)
+    rollback(destination, to=2)
+    retrain(weights="E", config="E")
+    assert rollback(destination, to=1).withdrawn == (2, 3, 5)
+
+    assert retrain(weights="B on another machine", config="B")["outcome"] == "withdrawn"
+
+
+def test_a_withdrawn_model_that_serves_because_its_successor_was_removed_is_said(retrain, destination):
+    retrain(weights="A", config="a")
+    retrain(weights="B", config="b")
+    rollback(destination)
+    remove(serving_versions.versions(destination)[3])
+
+    said = "version 2 serves, although it was rolled back"
+    assert withdrawals.serving_although_withdrawn(destination) == said
+    assert retrain(weights="B", config="b")["outcome"] == "withdrawn"
+    assert rollback(destination, to=2) == RolledBack(version=2, copy_of=2, withdrawn=())
+    assert withdrawals.serving_although_withdrawn(destination) is None
+
+
+def test_a_model_whose_serving_version_lost_its_files_is_pushed_again(retrain, destination):
+    retrain()
+    (serving_versions.location(serving_versions.versions(destination)[1]) / "saved_model.pb").unlink()
+
+    assert (retrain()["outcome"], numbers(destination)) == ("pushed", [1, 2])
+
+
+def test_the_way_back_of_a_withdrawn_model_whose_version_was_removed_is_its_record(retrain, destination):
+    retrain(weights="good", config="c0")
+    retrain(weights="bad")
+    rollback(destination)
+    remove(serving_versions.versions(destination)[2])
+
+    reason = retrain(weights="bad")["reason"]
+    assert reason.endswith(f"remove {destination}/.withdrawn/2.json, and run again")
+    (serving_versions.location(destination) / withdrawals.FOLDER / "2.json").unlink()
+    assert retrain(weights="bad")["outcome"] == "pushed"
 
 
 def test_a_model_of_before_goes_by_its_bytes(tmp_path, destination):

@@ -115,6 +115,7 @@ def test_summary_has_what_programs_read():
         "accuracy": {**found.analysis["metrics"]["accuracy"], "n": 90},
         "metrics": found.analysis["metrics"],
         "n": 90,
+        "test_set": None,
         "baseline": found.verdict["baseline"],
         "difference": found.verdict["difference"],
         "pushed_version": 5,

@@ -156,8 +156,8 @@ def test_other_settings_files_and_code_are_seen_in_the_identity_and_places_are_n
     assert identity(weight_change=1e-6)["weights_hash"] != same["weights_hash"]
     assert identity(model={"backbone_preprocessing": "unit"})["weights_hash"] != same["weights_hash"]
     assert identity(training={"seed": 7})["made_of"]["config"] != same["made_of"]["config"]
-    assert identity(source_hash="other")["made_of"]["code"] != same["made_of"]["code"]
-    assert identity(source_hash="other")["graph_code"] == same["graph_code"]
+    assert identity(model_source_hash="other")["made_of"]["code"] != same["made_of"]["code"]
+    assert identity(model_source_hash="other")["graph_code"] == same["graph_code"]
     assert identity(graph_source_hash="other")["graph_code"] != same["graph_code"]
     (tmp_path / "moved.keras").write_bytes(b"")
     tiny_backbone(dropout=0.1).save(tmp_path / "moved.keras")

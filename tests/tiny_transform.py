@@ -80,5 +80,6 @@ def trainer_arguments(
             "tensorboard_dir": f"{folder}/tensorboard",
             "source_hash": "abc",
             "graph_source_hash": "def",
+            "model_source_hash": "abc",
         },
     )

@@ -74,7 +74,10 @@ def _with_images(version: Version, statistics, passed_over: tuple[str, ...]) -> 
     try:
         images = DataRecord.read(version.path / serving_versions.PUSH_RECORDS)
     except FileNotFoundError:
-        pass  # a version of before
+        remark = (
+            f"version {version.number} does not say which images it was made with, so that no relabelled or "
+            "moved ones were looked for"
+        )
     except ValueError as error:
         if isinstance(error, StorageError):
             raise

@@ -23,7 +23,8 @@ def relabelled(
     Args:
       now: of this run.
       before: of the version that is compared with.
-      max_relabelled: share of the known images, and of those of any class with MIN_KNOWN of them or more.
+      max_relabelled: share of the known images, and of those of any class, then or now, with MIN_KNOWN or
+        more of them.
       accepted: fingerprint of data whose labels somebody has looked at.
       version: number of that version.
     """
@@ -35,9 +36,10 @@ def relabelled(
         zip(labels_before[changed].tolist(), labels_now[changed].tolist(), strict=True)
     )
     known = collections.Counter(labels_before.tolist())
-    lost = collections.Counter(labels_before[changed].tolist())
-    too_many = changed.mean() > max_relabelled or any(
-        known[label] >= MIN_KNOWN and lost[label] > max_relabelled * known[label] for label in lost
+    too_many = (
+        changed.mean() > max_relabelled
+        or _is_much_of_a_class(labels_before, changed, max_relabelled)
+        or _is_much_of_a_class(labels_now, changed, max_relabelled)
     )
     renames = _renames(pairs, known, now, before)
     said = [f"class {old!r} is named {new!r} now ({_images(count)})" for (old, new), count in renames.items()]
@@ -60,6 +62,12 @@ def relabelled(
         f"classes are right: --set validation.accepted_data={now.fingerprint()}, good for this data alone"
     )
     return [Finding(features.LABEL, f"{reason}. {accept}", FATAL)]
+
+
+def _is_much_of_a_class(labels: np.ndarray, changed: np.ndarray, share: float) -> bool:
+    """True when more than a share of the known images of any class have changed theirs."""
+    known, moved = collections.Counter(labels.tolist()), collections.Counter(labels[changed].tolist())
+    return any(known[label] >= MIN_KNOWN and moved[label] > share * known[label] for label in moved)
 
 
 def renamed_classes(now: DataRecord, before: DataRecord) -> dict[str, str]:
@@ -110,7 +118,11 @@ def _labels_of_known(now: DataRecord, before: DataRecord) -> tuple[np.ndarray, n
 def _renames(
     pairs: collections.Counter, known: collections.Counter, now: DataRecord, before: DataRecord
 ) -> collections.Counter:
-    """Returns the pairs of a class that is gone and a class that is new, which took over all its images."""
+    """Returns the pairs of a class that is gone and a class that is new, which took over its images.
+
+    Most of them must still be there, and MIN_KNOWN at least: a few do not tell a rename from a removal.
+    """
+    recorded = collections.Counter(before.label.tolist())
     gone = set(before.label.tolist()) - set(now.label.tolist())
     new = set(now.label.tolist()) - set(before.label.tolist())
     sources = collections.Counter(new_name for _, new_name in pairs)
@@ -118,7 +130,11 @@ def _renames(
         {
             (old_name, new_name): count
             for (old_name, new_name), count in pairs.items()
-            if old_name in gone and new_name in new and count == known[old_name] and sources[new_name] == 1
+            if old_name in gone
+            and new_name in new
+            and count == known[old_name]
+            and count >= max(MIN_KNOWN, recorded[old_name] / 2)
+            and sources[new_name] == 1
         }
     )
 

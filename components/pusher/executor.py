@@ -51,11 +51,11 @@ class Executor(base_executor.BaseExecutor):
             record = DataRecord.read(artifact_utils.get_single_uri(input_dict["ingest_report"]))
             identity = Identity.of_model(model_dir, record.fingerprint())
             serving = history.serving(destination)
-            if serving and identity.equals(history.identity_of(serving)):
+            if reason := withdrawn(identity, destination, exec_properties["because"]):
+                result = not_pushed(destination, "withdrawn", reason)
+            elif serving and identity.equals(history.serving_identity(serving)):
                 reason = f"version {serving.number} is this very model: equal weights, equal code"
                 result = not_pushed(destination, "unchanged", reason)
-            elif reason := withdrawn(identity, destination, exec_properties["because"]):
-                result = not_pushed(destination, "withdrawn", reason)
             elif not exec_properties["push"]:
                 result = not_pushed(destination, "judged", "blessed, and not pushed because of --no-push")
             else:
@@ -104,9 +104,12 @@ def withdrawn(candidate: Identity, destination: str, because: str) -> str | None
         return None
     number, how = found[0].version, found[1]
     if how == "same":
+        way = f"headstart rollback CONFIG --to {number}"
+        if number not in serving_versions.versions(destination):
+            way = f"remove {location(destination) / withdrawals.FOLDER / f'{number}.json'}, and run again"
         return (
             f"it is version {number} again, which was rolled back (equal weights, or made of the same "
-            f"images, settings and code). To let it serve after all: headstart rollback CONFIG --to {number}"
+            f"images, settings and code). To let it serve after all: {way}"
         )
     if re.match(rf"version {number}\b", because):
         return None

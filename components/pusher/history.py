@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 from components import serving_versions
 from components.model_identity import Identity
-from modules.storage import Location, StorageError
+from modules.storage import Location, StorageError, is_remote
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,10 +87,28 @@ def another_pipeline(destination: "str | Location", name: str) -> str | None:
     return None
 
 
+def serving_identity(version: Version) -> Identity:
+    """Returns the identity of the model that serves as a version: that of no model when it is damaged.
+
+    A version in an object store is not read for that: its model must only be there.
+    """
+    try:
+        if not serving_versions.has_model(version.path):
+            return Identity()
+        if version.content_hash and not is_remote(version.path):
+            is_whole = serving_versions.content_hash(version.path) == version.content_hash
+            return version.identity if is_whole else Identity()
+    except StorageError:
+        raise
+    except OSError:
+        return Identity()
+    return identity_of(version)
+
+
 def identity_of(version: Version) -> Identity:
     """Returns the identity of a version's model; of one without a manifest its content is read.
 
-    The identity of a folder without a model, or of a model that cannot be read, equals no other.
+    Without a manifest, that of a folder without a model, or of a model that cannot be read, equals no other.
     """
     if version.content_hash:
         return version.identity

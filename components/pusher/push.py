@@ -62,7 +62,7 @@ def push(
     with locked(destination):
         for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
             shutil.rmtree(leftover)
-        if (serving := history.serving(destination)) and identity.equals(history.identity_of(serving)):
+        if (serving := history.serving(destination)) and identity.equals(history.serving_identity(serving)):
             return Pushed(serving.number, serving.path, new=False)
         version = _highest_number(destination) + 1
         incoming = destination / f"{INCOMING_PREFIX}{version}"

@@ -43,7 +43,9 @@ def push_to_store(parcel: Parcel, destination: Location) -> Pushed:
     Raises:
       StorageError: when the store cannot be reached or written to.
     """
-    if (serving := history.serving(destination)) and parcel.identity.equals(history.identity_of(serving)):
+    if (serving := history.serving(destination)) and parcel.identity.equals(
+        history.serving_identity(serving)
+    ):
         return Pushed(serving.number, serving.path, new=False)
     remove_leftovers(destination)
     token = secrets.token_hex(16)

@@ -6,10 +6,11 @@ and what was withdrawn is kept by components/pusher/withdrawals.py.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from components import serving_versions
+from components.model_identity import Identity
 from components.pusher import history, withdrawals
 from components.pusher.copies import MARK
 from components.pusher.history import Version
@@ -53,6 +54,7 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
     with_model = [version for version in versions if serving_versions.has_model(version.path)]
     if not with_model:
         raise ValueError(f"nothing was pushed to {destination} yet, so there is nothing to go back to")
+    by_number = {version.number: version for version in versions}
     identities = {version.number: history.identity_of(version) for version in versions}
     withdrawn = withdrawals.read(destination)
     serving = versions[-1]
@@ -64,20 +66,20 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
         raise ValueError(_no_target(with_model, serving, destination, to))
     target = candidates[-1]
     identity = identities[target.number]
-    if identity.equals(identities[serving.number]):
-        raise ValueError(f"version {serving.number} in {destination} serves, and is that model already")
+    if identity.equals(history.serving_identity(serving)):
+        if not withdrawals.is_withdrawn(serving, withdrawn.values()):
+            raise ValueError(f"version {serving.number} in {destination} serves, and is that model already")
+        _settle(destination, withdrawn, identity)
+        return RolledBack(serving.number, target.number, tuple(withdrawals.read(destination)))
     model_dir = serving_versions.local_version(target.path)
     # Before the push: a run that ends in between must not push what is being withdrawn.
+    originals = {version.number: _original(version, by_number) for version in with_model}
     leaving = {
-        version.number: Withdrawal(version.number, identities[version.number])
-        for version in with_model
-        if version.number > target.number and not version.is_rollback
+        original: Withdrawal(original, identities[number])
+        for number, original in originals.items()
+        if original > originals[target.number]
     }
-    for number, withdrawal in {**leaving, **withdrawn}.items():
-        if identity.equals(withdrawal.identity):
-            withdrawals.reinstate(destination, number)
-        else:
-            withdrawals.withdraw(destination, withdrawal)
+    _settle(destination, {**leaving, **withdrawn}, identity)
     facts = {key: value for key, value in target.manifest.items() if key not in _OF_ONE_PUSH} | {
         "rolled_back_to": target.number,
         "rolled_back_from": {
@@ -87,6 +89,22 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
     }
     pushed = push(model_dir, destination, _records(target), facts, identity)
     return RolledBack(pushed.version, target.number, tuple(withdrawals.read(destination)))
+
+
+def _settle(destination: str, withdrawn: Mapping[int, Withdrawal], serves: Identity) -> None:
+    """Records which models are withdrawn once a model serves."""
+    for number, withdrawal in withdrawn.items():
+        if serves.equals(withdrawal.identity):
+            withdrawals.reinstate(destination, number)
+        else:
+            withdrawals.withdraw(destination, withdrawal)
+
+
+def _original(version: Version, by_number: Mapping[int, Version]) -> int:
+    """Returns the number as which a version's model was first pushed, as far as the manifests tell."""
+    while version.is_rollback and (before := by_number.get(version.manifest["rolled_back_to"])):
+        version = before
+    return version.manifest.get("rolled_back_to", version.number)
 
 
 def _no_target(with_model: list[Version], serving: Version, destination: str, to: int | None) -> str:
@@ -116,12 +134,15 @@ def fallback(versions: list[Version], destination: str) -> Version | None:
 
 
 def _other_models(versions: list[Version], withdrawn: Iterable[Withdrawal]) -> list[Version]:
-    """Returns the versions whose model is neither the one that serves nor withdrawn, oldest first."""
-    unwanted = [history.identity_of(versions[-1])] if versions else []
-    unwanted += [withdrawal.identity for withdrawal in withdrawn]
+    """Returns the versions whose model is neither the one that serves nor withdrawn, oldest first.
+
+    One that was made of the same as what serves is that model again, made on another machine.
+    """
+    serves = history.serving_identity(versions[-1]) if versions else Identity()
     return [
         version
         for version in versions
         if serving_versions.has_model(version.path)
-        and not any(history.identity_of(version).equals(identity) for identity in unwanted)
+        and history.identity_of(version).brings_back(serves) != "same"
+        and not withdrawals.is_withdrawn(version, withdrawn)
     ]

@@ -55,6 +55,17 @@ def is_withdrawn(version: Version, withdrawn: Iterable[Withdrawal]) -> bool:
     return any(item.version == version.number or item.identity.equals(identity) for item in withdrawn)
 
 
+def serving_although_withdrawn(destination: str) -> str | None:
+    """Says which version serves although it was rolled back, as when its successor's folder was removed.
+
+    None when that is not so, which is nearly always.
+    """
+    serving = history.serving(destination)
+    if serving is None or not is_withdrawn(serving, read(destination).values()):
+        return None
+    return f"version {serving.number} serves, although it was rolled back"
+
+
 def who_is_back(
     candidate: Identity, withdrawn: Iterable[Withdrawal], versions: Iterable[Version]
 ) -> tuple[Withdrawal, str] | None:
@@ -69,14 +80,14 @@ def who_is_back(
     Returns:
       The newest such model, with "same" or "newer code" (see Identity.brings_back).
     """
-    by_version = {withdrawal.version: withdrawal for withdrawal in withdrawn}
-    equal = [item for item in by_version.values() if candidate.equals(item.identity)]
+    withdrawn = list(withdrawn)
+    equal = [item for item in withdrawn if candidate.equals(item.identity)]
     if equal:
         return equal[-1], "same"
     for version in versions:
-        if version.number not in by_version and candidate.brings_back(version.identity) == "same":
+        if candidate.brings_back(version.identity) == "same" and not is_withdrawn(version, withdrawn):
             return None
-    found = [(item, how) for item in by_version.values() if (how := candidate.brings_back(item.identity))]
+    found = [(item, how) for item in withdrawn if (how := candidate.brings_back(item.identity))]
     return max(found, key=lambda pair: (pair[1] == "same", pair[0].version), default=None)
 
 

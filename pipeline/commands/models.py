@@ -116,7 +116,7 @@ def versions(config: str, sets: tuple[str, ...]) -> None:
     where the test set is the same: its fingerprint stands beside each. What lies in the push
     destination without a push is named below the list.
 
-    
+    \b
     Example:
       headstart versions photos.yaml
     """
@@ -170,7 +170,10 @@ def rollback(config: str, to: int | None, only_list: bool, sets: tuple[str, ...]
         done = roll_back(loaded.push.destination, to)
     except (ConfigError, ValueError, OSError) as error:
         raise UserError(str(error)) from None
-    click.echo(f"Version {done.version}, a copy of version {done.copy_of}, serves now.")
+    if done.version == done.copy_of:
+        click.echo(f"Version {done.version} serves, and is not withdrawn any more.")
+    else:
+        click.echo(f"Version {done.version}, a copy of version {done.copy_of}, serves now.")
     if done.withdrawn:
         numbers = ", ".join(map(str, done.withdrawn))
         click.echo(f"Withdrawn, and not to be pushed again: version {numbers}.")
