@@ -206,6 +206,36 @@ def test_the_way_back_of_a_withdrawn_model_whose_version_was_removed_is_its_reco
     assert retrain(weights="bad")["outcome"] == "pushed"
 
 
+def test_a_rollback_while_its_model_is_copied_stops_a_push(retrain, destination, monkeypatch):
+    retrain(weights="good", config="c0")
+    retrain(weights="bad")
+    looks = iter([None, "it is version 2 again, which was rolled back"])
+    monkeypatch.setattr("components.pusher.executor.withdrawn", lambda *_: next(looks))
+
+    result = retrain(weights="bad on another machine")
+
+    assert (result["outcome"], result["reason"]) == (
+        "withdrawn",
+        "it is version 2 again, which was rolled back",
+    )
+    assert numbers(destination) == [1, 2]
+
+
+def test_what_was_pushed_while_a_rollback_was_decided_is_withdrawn_with_the_others(
+    retrain, destination, tmp_path, monkeypatch
+):
+    retrain(weights="good", config="c0")
+    retrain(weights="bad")
+    local_version = serving_versions.local_version
+
+    def push_another_first(path):
+        push(write_model(tmp_path / "meanwhile", b"meanwhile"), destination)
+        return local_version(path)
+
+    monkeypatch.setattr(serving_versions, "local_version", push_another_first)
+    assert rollback(destination) == RolledBack(version=4, copy_of=1, withdrawn=(2, 3))
+
+
 def test_a_model_of_before_goes_by_its_bytes(tmp_path, destination):
     push(write_model(tmp_path / "good", b"good"), destination)
     run_step(tmp_path, destination, content=b"bad")

@@ -26,6 +26,10 @@ from modules.storage import Location, location
 PUSH_FILE = "push.json"
 
 
+class _Withdrawn(Exception):
+    """Why a model must not be pushed any more."""
+
+
 class Executor(base_executor.BaseExecutor):
     """Writes push.json and sets the properties that TFX's own Pusher sets.
 
@@ -61,13 +65,22 @@ class Executor(base_executor.BaseExecutor):
             else:
                 facts = lineage(exec_properties, serving, _read_verdict(blessing))
                 records = _records(record, input_dict["statistics"], blessing)
-                pushed = push(model_dir, destination, records, facts, identity)
-                result = {
-                    "outcome": "pushed" if pushed.new else "unchanged",
-                    "version": pushed.version,
-                    "path": str(pushed.path),
-                    "reason": "blessed",
-                }
+
+                def last_look():  # somebody may roll back while the model is copied
+                    if reason := withdrawn(identity, destination, exec_properties["because"]):
+                        raise _Withdrawn(reason)
+
+                try:
+                    pushed = push(model_dir, destination, records, facts, identity, last_look)
+                except _Withdrawn as error:
+                    result = not_pushed(destination, "withdrawn", str(error))
+                else:
+                    result = {
+                        "outcome": "pushed" if pushed.new else "unchanged",
+                        "version": pushed.version,
+                        "path": str(pushed.path),
+                        "reason": "blessed",
+                    }
         result["serving_state"] = serving_versions.state(destination)
         logging.info("Push to %s: %s", destination, result)
         artifact = artifact_utils.get_single_instance(output_dict["pushed_model"])

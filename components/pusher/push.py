@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from components import serving_versions
@@ -31,6 +31,7 @@ def push(
     records: Mapping[str, bytes] | None = None,
     facts: Mapping | None = None,
     identity: Identity | None = None,
+    last_look: Callable[[], None] = lambda: None,
 ) -> Pushed:
     """Makes a model the newest version in the destination, unless it is what serves there already.
 
@@ -47,6 +48,8 @@ def push(
         "training_statistics.pb".
       facts: further keys of the version's manifest, see `components.pusher.history`.
       identity: of the model; by default as far as the model itself tells.
+      last_look: is called while no other push works on the destination, in a store before the manifest is
+        written; what it raises ends the push, and no version is left.
 
     Raises:
       FileNotFoundError: when saved_model_dir holds no SavedModel.
@@ -54,7 +57,7 @@ def push(
     """
     saved_model_dir = Path(local_copy(saved_model_dir))
     identity = identity or Identity.of_model(saved_model_dir, data=None)
-    parcel = Parcel(saved_model_dir, identity, records or {}, facts or {})
+    parcel = Parcel(saved_model_dir, identity, records or {}, facts or {}, last_look)
     destination = location(destination)
     if is_remote(destination):
         return push_to_store(parcel, destination)
@@ -64,6 +67,7 @@ def push(
             shutil.rmtree(leftover)
         if (serving := history.serving(destination)) and identity.equals(history.serving_identity(serving)):
             return Pushed(serving.number, serving.path, new=False)
+        parcel.last_look()
         version = _highest_number(destination) + 1
         incoming = destination / f"{INCOMING_PREFIX}{version}"
         _copy(saved_model_dir, incoming)

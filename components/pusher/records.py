@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -35,12 +35,14 @@ class Parcel:
       identity: of the model.
       records: content of each file that goes beside it, by its name in serving_versions.PUSH_RECORDS.
       facts: further keys of its manifest.
+      last_look: is called before the model can be seen, and raises when it must not be any more.
     """
 
     model_dir: Path
     identity: Identity
     records: Mapping[str, bytes]
     facts: Mapping
+    last_look: Callable[[], None] = lambda: None
 
     def manifest(self, version: int) -> bytes:
         """Returns the content of its manifest.json as this version."""

@@ -61,6 +61,7 @@ def push_to_store(parcel: Parcel, destination: Location) -> Pushed:
         if holder(destination, version) != token:
             logger.warning("Another push took version %d of %s; taking the next", version, destination)
             continue
+        parcel.last_look()
         with explained(folder):
             (folder / serving_versions.MANIFEST).write_bytes(parcel.manifest(version))
         _finish_claim(destination, version)

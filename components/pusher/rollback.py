@@ -88,6 +88,9 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
         },
     }
     pushed = push(model_dir, destination, _records(target), facts, identity)
+    for version in history.read(destination):  # what was pushed while this was decided
+        if serving.number < version.number < pushed.version:
+            withdrawals.withdraw(destination, Withdrawal(version.number, history.identity_of(version)))
     return RolledBack(pushed.version, target.number, tuple(withdrawals.read(destination)))
 
 
