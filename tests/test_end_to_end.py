@@ -197,11 +197,11 @@ def test_stopped_training_goes_on_and_the_new_model_is_judged_against_the_old(fi
     extra = sorted((REPOSITORY / "data" / "fashion_mnist" / "train" / "bag").iterdir())[100]
     shutil.copy(extra, project / "images" / "bag")
 
-    interrupted = run_until(project, "head, epoch 1/6", signal.SIGINT)
+    interrupted = run_until(project, "head, epoch 1/6: loss", signal.SIGINT)  # the end of the epoch
     assert interrupted.returncode == 130
     assert "the same command goes on from there" in interrupted.stdout
     assert "Traceback" not in interrupted.stdout
-    killed = run_until(project, "fine_tuning, epoch 1/2", signal.SIGKILL)
+    killed = run_until(project, "fine_tuning, epoch 1/2: loss", signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     finished = headstart(project, "run", "clothes.yaml")
     assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -238,7 +238,7 @@ def test_a_model_that_was_rolled_back_is_not_pushed_again(first_run, project):
     again = headstart(project, "run", "clothes.yaml", "--set", "infra_check.images=8")
     assert again.returncode == 3, again.stdout + again.stderr
     assert outcome_of(again, "Trainer") == "cached"
-    assert f"version {bad}, which was rolled back" in again.stdout
+    assert f"version {bad} again, which was rolled back" in again.stdout
     assert versions(project)[-1] == bad + 1
 
 
