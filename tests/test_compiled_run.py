@@ -175,8 +175,10 @@ def test_another_config_is_stale(first_run, project):
     assert "config" in stale.stdout
 
 
-def test_the_baseline_of_the_second_run_is_the_model_of_the_first(second_run):
-    assert read_json(second_run.tasks["Evaluator"], "blessing", "verdict.json")["baseline"]["version"] == 1
+def test_the_second_run_makes_the_model_of_the_first_again_and_does_not_compare_it_with_itself(second_run):
+    baseline = read_json(second_run.tasks["Evaluator"], "blessing", "verdict.json")["baseline"]
+    assert (baseline["version"], baseline["candidate_version"]) == (None, 1)
+    assert baseline["reason"] == "version 1 is the candidate itself"
 
 
 def test_a_model_that_is_not_blessed_ends_the_run_with_the_reason_and_the_old_one_serves(second_run, project):
