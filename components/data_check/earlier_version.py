@@ -20,14 +20,12 @@ class EarlierVersion:
       number: of the version.
       statistics: of its train split.
       images: which images it was made and judged with; None for a version of before.
-      passed_over: why newer versions are not compared with, as "version 7 was rolled back".
       remark: a sentence about what could not be read; None without.
     """
 
     number: int
     statistics: statistics_pb2.DatasetFeatureStatisticsList
     images: DataRecord | None
-    passed_over: tuple[str, ...]
     remark: str | None
 
 
@@ -35,7 +33,8 @@ def find_earlier_version(destination: str) -> tuple[EarlierVersion | None, tuple
     """Returns the newest version that was not withdrawn and says what it was trained on.
 
     Returns:
-      The version, and why newer ones, or all when there is none, were passed over.
+      The version, and why newer ones, or all when there is none, were passed over, as "version 7 was rolled
+      back".
 
     Raises:
       StorageError: when the destination is an address that cannot be read.
@@ -50,7 +49,7 @@ def find_earlier_version(destination: str) -> tuple[EarlierVersion | None, tuple
                 passed_over.append(f"version {version.number} holds no model")
             else:
                 statistics = _read_statistics(version)
-                return _with_images(version, statistics, tuple(passed_over)), tuple(passed_over)
+                return _with_images(version, statistics), tuple(passed_over)
         except FileNotFoundError:
             passed_over.append(f"version {version.number} says nothing about its data")
         except StorageError:
@@ -69,7 +68,7 @@ def _read_statistics(version: Version) -> statistics_pb2.DatasetFeatureStatistic
     return statistics
 
 
-def _with_images(version: Version, statistics, passed_over: tuple[str, ...]) -> EarlierVersion:
+def _with_images(version: Version, statistics) -> EarlierVersion:
     images = remark = None
     try:
         images = DataRecord.read(version.path / serving_versions.PUSH_RECORDS)
@@ -82,4 +81,4 @@ def _with_images(version: Version, statistics, passed_over: tuple[str, ...]) -> 
         if isinstance(error, StorageError):
             raise
         remark = f"{error}, so that no relabelled or moved images were looked for"
-    return EarlierVersion(version.number, statistics, images, passed_over, remark)
+    return EarlierVersion(version.number, statistics, images, remark)

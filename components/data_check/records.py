@@ -47,8 +47,8 @@ def relabelled(
         f"{_images(count)} of class {old!r}, of {known[old]} known ones, have class {new!r} now"
         for (old, new), count in (pairs - renames).most_common(_PAIRS_NAMED)
     ]
-    if more := len(pairs - renames) - _PAIRS_NAMED:
-        said += [f"and {more} more pairs of classes"] if more > 0 else []
+    if (more := len(pairs - renames) - _PAIRS_NAMED) > 0:
+        said.append(f"and {more} more pairs of classes")
     reason = (
         f"{int(changed.sum())} of {len(changed)} images known from version {version} have another class: "
         f"{'; '.join(said)}"
