@@ -75,7 +75,7 @@ def _obstacle(
     """Returns why a version cannot be compared with the candidate; None when it can."""
     if not serving_versions.has_model(version.path):
         return "holds no SavedModel"
-    if candidate.equals(history.serving_identity(version)):
+    if candidate.equals(history.present_identity(version)):
         return ITSELF
     if withdrawals.is_withdrawn(version, withdrawn):
         return "was rolled back"

@@ -57,7 +57,7 @@ class Executor(base_executor.BaseExecutor):
             serving = history.serving(destination)
             if reason := withdrawn(identity, destination, exec_properties["because"]):
                 result = not_pushed(destination, "withdrawn", reason)
-            elif serving and identity.equals(history.serving_identity(serving)):
+            elif serving and identity.equals(history.present_identity(serving)):
                 reason = f"version {serving.number} is this very model: equal weights, equal code"
                 result = not_pushed(destination, "unchanged", reason)
             elif not exec_properties["push"]:

@@ -87,8 +87,8 @@ def another_pipeline(destination: "str | Location", name: str) -> str | None:
     return None
 
 
-def serving_identity(version: Version) -> Identity:
-    """Returns the identity of the model that serves as a version: that of no model when it is damaged.
+def present_identity(version: Version) -> Identity:
+    """Returns the identity of what lies in a version's folder now: that of no model when it is damaged.
 
     A version in an object store is not read for that: its model must only be there.
     """

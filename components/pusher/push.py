@@ -65,7 +65,7 @@ def push(
     with locked(destination):
         for leftover in destination.glob(f"{INCOMING_PREFIX}*"):
             shutil.rmtree(leftover)
-        if (serving := history.serving(destination)) and identity.equals(history.serving_identity(serving)):
+        if (serving := history.serving(destination)) and identity.equals(history.present_identity(serving)):
             return Pushed(serving.number, serving.path, new=False)
         parcel.last_look()
         version = _highest_number(destination) + 1

@@ -44,7 +44,7 @@ def push_to_store(parcel: Parcel, destination: Location) -> Pushed:
       StorageError: when the store cannot be reached or written to.
     """
     if (serving := history.serving(destination)) and parcel.identity.equals(
-        history.serving_identity(serving)
+        history.present_identity(serving)
     ):
         return Pushed(serving.number, serving.path, new=False)
     remove_leftovers(destination)

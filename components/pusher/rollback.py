@@ -66,7 +66,7 @@ def rollback(destination: str, to: int | None = None) -> RolledBack:
         raise ValueError(_no_target(with_model, serving, destination, to))
     target = candidates[-1]
     identity = identities[target.number]
-    if identity.equals(history.serving_identity(serving)):
+    if identity.equals(history.present_identity(serving)):
         if not withdrawals.is_withdrawn(serving, withdrawn.values()):
             raise ValueError(f"version {serving.number} in {destination} serves, and is that model already")
         _settle(destination, withdrawn, identity)
@@ -141,7 +141,7 @@ def _other_models(versions: list[Version], withdrawn: Iterable[Withdrawal]) -> l
 
     One that was made of the same as what serves is that model again, made on another machine.
     """
-    serves = history.serving_identity(versions[-1]) if versions else Identity()
+    serves = history.present_identity(versions[-1]) if versions else Identity()
     return [
         version
         for version in versions
