@@ -168,10 +168,10 @@ def _verdict_file(blessing: types.Artifact) -> Location:
 
 def not_pushed(destination: str, outcome: str, reason: str) -> dict:
     """Returns the content of push.json for a model that may not serve."""
-    version = serving_versions.serving_version(destination)
+    version, path = serving_versions.serving(destination)
     return {
         "outcome": outcome,
         "version": version,
-        "path": None if version is None else str(serving_versions.versions(destination)[version]),
+        "path": path,
         "reason": reason,
     }
