@@ -13,7 +13,7 @@ import itertools
 import json
 from typing import TYPE_CHECKING
 
-from modules.storage import explained, location, write_whole
+from modules.storage import location, read_if_there, write_whole
 
 if TYPE_CHECKING:
     from modules.storage import Location
@@ -69,11 +69,8 @@ class SourceIndex:
         """
         import numpy as np
 
-        file = location(folder) / FILE_NAME
-        try:
-            with explained(file):
-                content = file.read_bytes()
-        except FileNotFoundError:
+        content = read_if_there(location(folder) / FILE_NAME)
+        if content is None:
             return None
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

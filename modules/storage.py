@@ -285,6 +285,20 @@ def upload_files(files: dict[str, Path], address: "str | os.PathLike | UPath") -
             target.fs.put([str(file) for file in files.values()], [(target / name).path for name in files])
 
 
+def read_if_there(file: "Location") -> bytes | None:
+    """Returns what a file holds; None when there is none.
+
+    Raises:
+      StorageError: when an address cannot be read.
+      OSError: when a local file cannot be.
+    """
+    try:
+        with explained(file):
+            return file.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def write_whole(path: "str | os.PathLike | UPath", content: bytes) -> None:
     """Writes a file so that whoever reads it finds all of it, or what was there before."""
     path = location(path)

@@ -10,7 +10,7 @@ from components.pusher import history, withdrawals
 from components.report.made_from import made_from
 from components.report.publish import SUMMARY
 from components.report.summary import Summary
-from modules.storage import explained, location
+from modules.storage import location, read_if_there
 from pipeline.config import Config
 from pipeline.settings_json import as_dict
 from pipeline.source_hash import code_hash
@@ -112,11 +112,8 @@ def read_summary(output: str) -> Summary | None:
     Raises:
       StorageError: when an address cannot be read.
     """
-    file = location(output) / SUMMARY
-    try:
-        with explained(file):
-            content = file.read_bytes()
-    except FileNotFoundError:
+    content = read_if_there(location(output) / SUMMARY)
+    if content is None:
         return None
     try:
         return Summary.from_json(content)

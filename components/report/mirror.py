@@ -16,7 +16,15 @@ from pathlib import Path
 from components.mirror_places import Refused, check_places, source_name
 from components.report.publish import HISTORY, PAGE, SUMMARY
 from components.report.summary import Summary
-from modules.storage import Location, check_access, explained, files_below, is_remote, location, write_whole
+from modules.storage import (
+    Location,
+    check_access,
+    files_below,
+    is_remote,
+    location,
+    read_if_there,
+    write_whole,
+)
 
 MARK = ".mirrored.json"
 
@@ -55,11 +63,13 @@ def mirror_reports(output: str, folder: str | os.PathLike, say: Callable[[str], 
     """
     check_places(output, folder)
     source, target = location(output), Path(folder)
-    page, summary = _read(source / PAGE), _read(source / SUMMARY)
+    page, summary = read_if_there(source / PAGE), read_if_there(source / SUMMARY)
     if page is None or summary is None:
         check_access(output)
         return False
-    present = {name: content for name in (PAGE, SUMMARY) if (content := _read(target / name)) is not None}
+    present = {
+        name: content for name in (PAGE, SUMMARY) if (content := read_if_there(target / name)) is not None
+    }
     if PAGE in present and present.get(SUMMARY) == summary:
         return False
     _check_own(output, target, present)
@@ -98,13 +108,13 @@ def _check_own(output: str, folder: Path, present: dict[str, bytes]) -> None:
 def _is_known(name: str, content: bytes, folder: Path, source: Location) -> bool:
     """True for a file of a run that both places keep: mirrors of before left no mark."""
     return any(
-        _read(kept) == content == _read(source / HISTORY / kept.parent.name / name)
+        read_if_there(kept) == content == read_if_there(source / HISTORY / kept.parent.name / name)
         for kept in sorted(folder.glob(f"{HISTORY}/*/{name}"))
     )
 
 
 def _copy(source: Location, target: Path, say: Callable[[str], None]) -> None:
-    page, summary = _read(source / PAGE), _read(source / SUMMARY)
+    page, summary = read_if_there(source / PAGE), read_if_there(source / SUMMARY)
     if page is not None and summary is not None:
         write_whole(target / PAGE, page)
         write_whole(target / SUMMARY, summary)
@@ -115,14 +125,6 @@ def _run_id(summary: bytes) -> str | None:
     try:
         return Summary.from_json(summary).run_id
     except ValueError:  # damaged, which is for its readers to say
-        return None
-
-
-def _read(file: Location) -> bytes | None:
-    try:
-        with explained(file):
-            return file.read_bytes()
-    except FileNotFoundError:
         return None
 
 
