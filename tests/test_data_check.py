@@ -1,124 +1,15 @@
 """The data is refused before training when it should be, with feature and reason; else it is not."""
 
-import json
-
 import pytest
-import tensorflow_data_validation as tfdv
-from tfx.components.example_validator import executor as example_validator
 from tfx.types import Channel, standard_artifacts
 
 from components import artifacts, serving_versions
-from components.data_check import executor as data_check
 from components.data_check.component import DataCheck
 from components.data_check.findings import Finding, refusal, verdict
-from components.data_record import DataRecord
 from components.errors import RunStopped
-from components.report.made_from import made_from
-from components.report.summary import Summary
 from components.schema_gen.inference import infer_schema
 from tests import tiny_data
-from tests.tiny_report import CONFIG, INGEST, text_of
-
-FIFTY_OF_EACH = ["cat", "dog"] * 50
-ORDINARY = tiny_data.statistics(FIFTY_OF_EACH)
-NO_IMAGES = DataRecord.of([])
-LIMITS = {"max_drift": 0.2, "max_relabelled": 0.05, "max_overlap": 0.2, "accepted_data": None}
-CLEAN_INGEST = INGEST | {
-    "counts": {"listed": 300, "ingested": 300, "set_aside": 0},
-    "splits": {split: {"cat": 50, "dog": 50} for split in ("train", "eval", "test")},
-    "set_aside": [],
-}
-
-
-def with_files_set_aside(listed, *set_aside):
-    """Returns the report of an ingest that could not use some of the files: (path, reason) each."""
-    counts = {"listed": listed, "ingested": listed - len(set_aside), "set_aside": len(set_aside)}
-    rows = [{"path": path, "reason": reason} for path, reason in set_aside]
-    return CLEAN_INGEST | {"counts": counts, "set_aside": rows}
-
-
-def check(
-    tmp_path,
-    train=ORDINARY,
-    eval_=ORDINARY,
-    test=ORDINARY,
-    schema=None,
-    ingest=CLEAN_INGEST,
-    images=NO_IMAGES,
-    limits=None,
-    **properties,
-):
-    """Runs ExampleValidator and DataCheck as the pipeline does; returns the verdict.
-
-    Without a schema, the one that the train split implies is used.
-    """
-    statistics = tiny_data.statistics_artifact(
-        tmp_path / "statistics", {"train": train, "eval": eval_, "test": test}
-    )
-    schema_artifact = tiny_data.new_artifact(standard_artifacts.Schema, tmp_path / "schema")
-    tfdv.write_schema_text(schema or infer_schema(train), f"{schema_artifact.uri}/schema.pbtxt")
-    anomalies = tiny_data.new_artifact(standard_artifacts.ExampleAnomalies, tmp_path / "anomalies")
-    example_validator.Executor().Do(
-        {"statistics": [statistics], "schema": [schema_artifact]}, {"anomalies": [anomalies]}, {}
-    )
-    report = tiny_data.new_artifact(artifacts.IngestReport, tmp_path / "ingest_report")
-    (tmp_path / "ingest_report" / "ingest_report.json").write_text(json.dumps(ingest))
-    images.write(report.uri)
-    verdict = tiny_data.new_artifact(artifacts.DataVerdict, tmp_path / "data_verdict")
-    data_check.Executor().Do(
-        {
-            "ingest_report": [report],
-            "statistics": [statistics],
-            "schema": [schema_artifact],
-            "anomalies": [anomalies],
-        },
-        {"data_verdict": [verdict]},
-        {
-            "max_rejected_share": 0.01,
-            "on_anomaly": "stop",
-            "limits": json.dumps(LIMITS | (limits or {})),
-            "name": "pets",
-            "push_destination": str(tmp_path / "serving"),
-            "config": json.dumps(CONFIG | {"name": "pets"}),
-            "code_hash": "c0de",
-            "output": str(tmp_path / "output"),
-            "run_id": "20300102-030400",
-            **properties,
-        },
-    )
-    return json.loads((tmp_path / "data_verdict" / "verdict.json").read_text())
-
-
-def refused(tmp_path, **arguments) -> list[str]:
-    """Returns "feature: reason" of each finding of a check that must stop the run."""
-    with pytest.raises(RunStopped) as stopped:
-        check(tmp_path, **arguments)
-    summary = published(tmp_path)
-    assert summary.outcome == "data_refused"
-    found = [f"{row['feature']}: {row['reason']}" for row in summary.findings]
-    assert all(finding in str(stopped.value) for finding in found)
-    return found
-
-
-def published(tmp_path) -> Summary:
-    """Returns the summary that the step published, which is the same in both places."""
-    newest = (tmp_path / "output/summary.json").read_bytes()
-    assert (tmp_path / "output/reports/20300102-030400/summary.json").read_bytes() == newest
-    return Summary.from_json(newest)
-
-
-def page(tmp_path) -> str:
-    """Returns the text of the page that the step published."""
-    return text_of((tmp_path / "output/report.html").read_text(encoding="utf-8"))
-
-
-def serve(tmp_path, statistics, version=3):
-    """Puts a model version in place that was trained on data of these statistics."""
-    recorded = tmp_path / "serving" / str(version) / serving_versions.TRAINING_STATISTICS
-    recorded.parent.mkdir(parents=True)
-    recorded.write_bytes(statistics.SerializeToString())
-    (tmp_path / "serving" / str(version) / "saved_model.pb").write_bytes(b"a model")
-    NO_IMAGES.write(recorded.parent)
+from tests.checked_data import FIFTY_OF_EACH, ORDINARY, check, refused, serve, with_files_set_aside
 
 
 def test_ordinary_data_pass_without_a_finding(tmp_path):
@@ -374,73 +265,3 @@ def test_a_refusal_names_the_first_findings_and_counts_the_others():
     assert lines[0] == "the data was refused before training, for 100 reasons:"
     assert lines[40] == "  error: label: new class 39"
     assert lines[41:] == ["  and 60 more", "Fix the data."]
-
-
-def test_data_that_pass_leave_the_report_to_the_end_of_the_run(tmp_path):
-    check(tmp_path)
-
-    assert not (tmp_path / "output").exists()
-
-
-def test_a_refusal_leaves_a_summary_of_what_was_found_in_what(tmp_path):
-    serve(tmp_path, tiny_data.statistics([*FIFTY_OF_EACH, "fox", "fox"]))
-    ingest = with_files_set_aside(300, ("a.jpg", "empty"))
-
-    with pytest.raises(RunStopped):
-        check(tmp_path, ingest=ingest)
-
-    missing = "missing class 'fox': no image now, 2 in the data of version 3"
-    set_aside = "1 of 300 files were set aside (0.3%): a.jpg (empty)"
-    summary = published(tmp_path)
-    assert (summary.outcome, summary.step, summary.blessed) == ("data_refused", "DataCheck", False)
-    assert summary.findings == [
-        {"severity": "error", "feature": "label", "reason": missing},
-        {"severity": "warning", "feature": "data", "reason": set_aside},
-    ]
-    assert summary.reasons == [f"label: {missing}"]
-    assert summary.images == CLEAN_INGEST["splits"]
-    assert (summary.metrics, summary.accuracy, summary.pushed_path) == ({}, None, None)
-    assert (summary.serving_version, summary.serving_path) == (3, str(tmp_path / "serving/3"))
-    assert summary.made_from == made_from(
-        CONFIG | {"name": "pets"},
-        "c0de",
-        INGEST["source_fingerprint"],
-        serving_versions.state(tmp_path / "serving"),
-    )
-
-
-def test_a_refusal_leaves_a_page_with_findings_data_what_serves_and_what_to_do(tmp_path):
-    serve(tmp_path, tiny_data.statistics([*FIFTY_OF_EACH, "fox", "fox"]))
-
-    with pytest.raises(RunStopped):
-        check(tmp_path, ingest=with_files_set_aside(300, ("dim/<b>.jpg", "empty")))
-
-    text = page(tmp_path)
-    assert text.startswith(" pets: Refused: the data was not trained on pets · ")
-    assert "Version 3 goes on serving." in text
-    assert "Fix the data, or accept it for one run with --set validation.on_anomaly=warn." in text
-    assert text.index("missing class 'fox'") < text.index("1 of 300 files were set aside (0.3%)")
-    assert "299 of 300 images found under /pictures were used; 1 file was set aside." in text
-    assert "cat 50 50 50" in text
-    assert "dim/<b>.jpg empty" in text
-    assert "mean_brightness 128 128 to 128" in text.replace(".0", "")
-
-
-def test_every_finding_is_on_the_page_of_a_refusal_with_none_that_acts_as_markup(tmp_path):
-    names = [f"<i>{number:03}" for number in range(100)]
-    serve(tmp_path, ORDINARY)
-
-    with pytest.raises(RunStopped):
-        check(tmp_path, train=tiny_data.statistics([*FIFTY_OF_EACH, *names]))
-
-    assert all(f"new class '{name}'" in page(tmp_path) for name in names)
-    assert "<i>" not in (tmp_path / "output/report.html").read_text(encoding="utf-8")
-
-
-def test_a_refusal_where_nothing_serves_says_so(tmp_path):
-    with pytest.raises(RunStopped):
-        check(tmp_path, test=tiny_data.statistics([]))
-
-    assert published(tmp_path).serving_path is None
-    assert "Nothing serves." in page(tmp_path)
-    assert "What to do Fix the data. Findings" in page(tmp_path)

@@ -10,7 +10,7 @@ from components.data_check.records import overlap, relabelled, renamed_classes
 from components.data_record import DataRecord
 from components.pusher.rollback import rollback
 from tests import tiny_data
-from tests.test_data_check import FIFTY_OF_EACH, ORDINARY, check, refused, serve
+from tests.checked_data import FIFTY_OF_EACH, ORDINARY, check, refused, serve
 
 
 def record(*rows):

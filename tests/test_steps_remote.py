@@ -23,8 +23,7 @@ from components.report.summary import Summary
 from components.schema_gen.inference import infer_schema
 from components.schema_gen.schema_file import check_schema_file
 from modules.storage import StorageError, files_below, location, upload_tree
-from tests import test_data_check as data_check
-from tests import test_schema, tiny_data, tiny_models
+from tests import checked_data, test_schema, tiny_data, tiny_models
 
 
 @pytest.fixture(params=["local folder", "object store"])
@@ -42,12 +41,15 @@ def test_data_are_compared_with_those_of_the_model_that_serves_and_a_refusal_is_
     push(
         model,
         f"{place}/serving",
-        {"training_statistics.pb": tiny_data.statistics(["cat", "fox"]).SerializeToString()},
+        {
+            "training_statistics.pb": tiny_data.statistics(["cat", "fox"]).SerializeToString(),
+            "images.npz": checked_data.NO_IMAGES.as_bytes(),
+        },
     )
     remote = {"push_destination": f"{place}/serving", "output": f"{place}/out"}
 
     with pytest.raises(RunStopped, match=rf"class 'fox'[\s\S]*{place}/out/report\.html"):
-        data_check.check(tmp_path, **remote)
+        checked_data.check(tmp_path, **remote)
 
     summary = Summary.from_json((location(place) / "out" / "summary.json").read_bytes())
     assert summary.outcome == "data_refused"
@@ -58,7 +60,7 @@ def test_data_are_compared_with_those_of_the_model_that_serves_and_a_refusal_is_
     ]
     push(tiny_models.save_model(tmp_path / "next", weight=0.6), f"{place}/serving")
     with pytest.raises(RunStopped, match="that of version 1: version 2 says nothing about its data"):
-        data_check.check(tmp_path / "again", **remote)
+        checked_data.check(tmp_path / "again", **remote)
 
 
 def test_a_schema_is_read_from_where_it_is_kept(tmp_path, place):
@@ -162,7 +164,7 @@ def test_the_ingest_report_is_read_from_its_artifact(place):
     report = artifacts.IngestReport()
     report.uri = place
     (location(place) / "ingest_report.json").write_text('{"counts": {"listed": 3}}')
-    assert data_check.data_check.read_ingest_report([report]) == {"counts": {"listed": 3}}
+    assert checked_data.data_check.read_ingest_report([report]) == {"counts": {"listed": 3}}
 
 
 def test_a_model_artifact_at_an_address_is_pushed(tmp_path, place):
